@@ -1,0 +1,166 @@
+/**
+ * @file gosset/index.h
+ * Build an index directory from vectors, open it, search it.
+ *
+ *     gosset_index *index = NULL;
+ *     gosset_searcher *searcher = NULL;
+ *     if (gosset_index_open(&index, "photos.gosset", NULL) != GOSSET_OK ||
+ *         gosset_searcher_create(&searcher, index, NULL) != GOSSET_OK ||
+ *         gosset_searcher_search(searcher, &query, 10, ids, distances) != GOSSET_OK)
+ *         fprintf(stderr, "%s\n", gosset_last_error());
+ *     gosset_searcher_free(searcher);
+ *     gosset_index_close(index);
+ */
+#ifndef GOSSET_INDEX_H
+#define GOSSET_INDEX_H
+
+#include <gosset/common.h>
+#include <gosset/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gosset_writer gosset_writer;     /* one thread at a time */
+typedef struct gosset_index gosset_index;       /* immutable, share freely */
+typedef struct gosset_searcher gosset_searcher; /* one per thread: scratch and I/O ring */
+
+/** The id of a slot no vector fills (k larger than the index). Not allowed as an id. */
+#define GOSSET_NO_ID UINT64_MAX
+
+/* ---- build ---------------------------------------------------------------------------------- */
+
+typedef struct gosset_writer_config {
+    size_t struct_size;
+    const gosset_env *env;
+    const gosset_model *model; /* borrowed until the writer is freed; copied into the index */
+    gosset_type type;          /* of the stored vectors; must be that of the added ones */
+    uint64_t memory;           /* bytes the build may use; 0 = a quarter of RAM */
+    uint64_t shard_size;       /* bytes per shard file; 0 = 1 GiB */
+} gosset_writer_config;
+
+/**
+ * Starts an index in `directory`, which must not hold one yet (GOSSET_E_EXISTS). Nothing is visible
+ * there before gosset_writer_finish returns GOSSET_OK.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_writer_create(gosset_writer **out, const char *directory,
+                                                                  const gosset_writer_config *config);
+/**
+ * Adds vectors; they are copied. Full sort buffers are spilled to the directory, never kept beyond
+ * the budget.
+ * @param ids  vectors->count ids, or NULL for running numbers from 0. Not both in one index.
+ * Errors: GOSSET_E_ARGUMENT names the row that holds NaN or infinity; nothing of the call is added then.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_writer_add(gosset_writer *writer, const gosset_vectors *vectors,
+                                                               const uint64_t *ids);
+/** Sorts, writes the shards, calibrates, and publishes the index durably, or leaves none. */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_writer_finish(gosset_writer *writer);
+GOSSET_API void gosset_writer_free(gosset_writer *writer); /* unfinished work is removed */
+
+/**
+ * Joins indexes built with the same model into a new one that answers as one build over all their
+ * vectors would. Sources are only read. Ids are kept; `config->model` and `type` are ignored.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_merge(const char *directory, const char *const *sources,
+                                                          size_t source_count, const gosset_writer_config *config);
+
+/* ---- open ----------------------------------------------------------------------------------- */
+
+typedef struct gosset_index_config {
+    size_t struct_size;
+    const gosset_env *env;
+    const char *io; /* "uring", "threads", "memory"; NULL or "auto" = first of these two that works */
+} gosset_index_config;
+
+/** Reads the directory, cells and codes into memory; vectors stay on disk (except with "memory"). */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_open(gosset_index **out, const char *directory,
+                                                               const gosset_index_config *config);
+GOSSET_API void gosset_index_close(gosset_index *index); /* after its searchers; NULL is fine */
+
+typedef struct gosset_index_info {
+    size_t struct_size;
+    uint64_t vector_count;
+    uint32_t shard_count, format_version;
+    gosset_type type;
+    uint32_t page_size;        /* bytes of one read */
+    uint32_t records_per_page;
+    uint32_t code_bytes;       /* RAM per vector of the codes */
+    uint64_t cell_count, cells_used, largest_cell;
+    double imbalance;          /* cells_used * sum(n_i^2) / (sum n_i)^2; 1 = all cells equal */
+    uint64_t disk_bytes, resident_bytes; /* files; memory this handle holds */
+    const char *io;            /* what is in use: "uring", "threads", "memory" */
+    const char *io_reason;     /* why not a better one ("" if the best is in use) */
+    const char *cpu;           /* kernels in use */
+    const gosset_model *model; /* borrowed; strings and model live as long as the index */
+} gosset_index_info;
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_describe(const gosset_index *index,
+                                                                   gosset_index_info *info);
+
+/**
+ * Reads every byte of every file of a directory and checks it. gosset_last_error() names the file and
+ * byte offset of the first damage (GOSSET_E_CORRUPT). Works on indexes that gosset_index_open refuses.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_verify(const char *directory, const gosset_env *env);
+
+/* ---- search --------------------------------------------------------------------------------- */
+
+/** How hard to search. Zero in every field = recall 0.95. */
+typedef struct gosset_search_options {
+    size_t struct_size;
+    double recall;   /* target recall@k in (0, 1); the index's calibration sets probe and rerank */
+    uint32_t probe;  /* cells visited, best first; needs rerank; excludes recall */
+    uint32_t rerank; /* candidates whose pages are read */
+} gosset_search_options;
+
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index,
+                                                                    const gosset_env *env);
+GOSSET_API void gosset_searcher_free(gosset_searcher *searcher); /* NULL is fine */
+
+/** Applies to the searches that follow. NULL = defaults. */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_set(gosset_searcher *searcher,
+                                                                 const gosset_search_options *options);
+
+/**
+ * The k nearest vectors of each query, best first, with exact distances; ties by lower id; slots
+ * beyond the index's size are padded with GOSSET_NO_ID and +infinity. Allocates nothing once warm (the
+ * first call with a larger k, probe or rerank may).
+ * @param k          1..1024.
+ * @param ids        queries->count x k.
+ * @param distances  queries->count x k, or NULL. See gosset_metric for their meaning.
+ * Errors: GOSSET_E_CORRUPT when a page read fails its checksum (outputs are then unspecified, never
+ * silently wrong), GOSSET_E_IO, GOSSET_E_DIMENSION, GOSSET_E_ARGUMENT.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_search(gosset_searcher *searcher,
+                                                                    const gosset_vectors *queries, uint32_t k,
+                                                                    uint64_t *ids, float *distances);
+
+/** Sums over the queries since the searcher was created or the counters were reset. */
+typedef struct gosset_search_stats {
+    size_t struct_size;
+    uint64_t queries, cells_probed, codes_scanned, candidates, pages_read, bytes_read, io_batches;
+    uint64_t encode_ns, scan_ns, io_ns; /* io_ns: waiting for and scoring pages */
+} gosset_search_stats;
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_stats(const gosset_searcher *searcher,
+                                                                   gosset_search_stats *stats);
+GOSSET_API void gosset_searcher_reset_stats(gosset_searcher *searcher);
+
+/** The options a recall target stands for on this index, after calibration; cost in expected pages. */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_calibration(const gosset_index *index, double recall,
+                                                                      gosset_search_options *options,
+                                                                      double *expected_pages);
+
+/* ---- exact ---------------------------------------------------------------------------------- */
+
+/**
+ * Exact nearest neighbours by brute force, the ground truth of every measurement. Same outputs as
+ * gosset_searcher_search. Threads by env.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_exact_search(const gosset_vectors *base,
+                                                                 const gosset_vectors *queries, gosset_metric metric,
+                                                                 uint32_t k, uint64_t *ids, float *distances,
+                                                                 const gosset_env *env);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* GOSSET_INDEX_H */

@@ -1,0 +1,64 @@
+/**
+ * @file gosset/lattice.h
+ * Fixed sets of points on the unit sphere with an exact nearest-point rule: the codes and the cells of
+ * every index. Nothing here is trained.
+ */
+#ifndef GOSSET_LATTICE_H
+#define GOSSET_LATTICE_H
+
+#include <gosset/common.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Immutable after creation: share it between threads freely. */
+typedef struct gosset_lattice gosset_lattice;
+
+/** Name of the i-th lattice family ("zn", ...), or NULL past the end. */
+GOSSET_API const char *gosset_lattice_name(uint32_t index);
+
+/**
+ * Creates the points of one shell, named by a spec "family:dimension:norm": "zn:24:79" is the set
+ * { z in Z^24 : |z|^2 = 79 } / sqrt(79).
+ *
+ * @param[out] out  new lattice, the caller frees it; NULL on failure.
+ * Errors: GOSSET_E_ARGUMENT for an unknown family, a dimension the family does not have, an empty
+ * shell, or one of more than 2^256 points.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_create(gosset_lattice **out, const char *spec,
+                                                                   const gosset_env *env);
+GOSSET_API void gosset_lattice_free(gosset_lattice *lattice); /* NULL is fine */
+
+typedef struct gosset_lattice_info {
+    size_t struct_size;
+    const char *spec;        /* lives as long as the lattice */
+    uint32_t dimension;
+    uint32_t norm;           /* squared length of the integer points */
+    uint32_t code_size;      /* bytes of a compact code: ceil(bits / 8) */
+    double bits;             /* log2 of the number of points */
+    char point_count[80];    /* the exact number of points, in decimal */
+} gosset_lattice_info;
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_describe(const gosset_lattice *lattice,
+                                                                     gosset_lattice_info *info);
+
+/**
+ * Nearest lattice point of each vector, as a compact code: its rank, little-endian, code_size bytes.
+ * Vectors need not be unit length; only their direction counts (a zero vector gets a valid point).
+ * The same floats give the same code on every CPU, thread and batch size. Ties go to the point whose
+ * sorted magnitudes are lexicographically larger, then to the lower coordinate index.
+ *
+ * @param vectors  count x dimension floats, row by row.
+ * @param codes    count x code_size bytes, written in full.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_encode(const gosset_lattice *lattice, size_t count,
+                                                                   const float *vectors, uint8_t *codes);
+
+/** Inverse of encode: unit vectors. GOSSET_E_CORRUPT if a code names no point. */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_decode(const gosset_lattice *lattice, size_t count,
+                                                                   const uint8_t *codes, float *vectors);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* GOSSET_LATTICE_H */

@@ -1,0 +1,74 @@
+/**
+ * Batches of page reads behind one table. A backend is opened once per index (files) and once per searcher
+ * (ring, buffers). Choice and the reasons for refusals: io_registry.c.
+ */
+#ifndef GOSSET_INDEX_IO_H
+#define GOSSET_INDEX_IO_H
+
+#include "base/env.h"
+#include "base/file.h"
+
+typedef struct gosset__io_file {
+    char path[GOSSET__PATH_MAX];
+    uint64_t pages_offset; /* byte offset of page 0 in the file, a multiple of 4096 */
+    uint64_t page_count;
+} gosset__io_file;
+
+/** The shards of an index as one backend opened them. Immutable, shared by searchers. */
+typedef struct gosset__io_files gosset__io_files;
+/** One searcher's way to read: ring or threads, and its page buffers. */
+typedef struct gosset__io gosset__io;
+
+typedef struct gosset__io_read {
+    uint32_t file;
+    uint64_t page;    /* within the file */
+    uint8_t *buffer;  /* inside the memory gosset__io_buffers returned */
+    uint64_t tag;     /* given back on completion */
+} gosset__io_read;
+
+typedef struct gosset__io_ops {
+    const char *name; /* "uring", "threads", "memory" */
+    /** Opens the files and proves the backend with a real read. On refusal the sentence says why. */
+    gosset_status (*open_files)(gosset__io_files *files);
+    void (*close_files)(gosset__io_files *files);
+    /** Room for `depth` page buffers, 4096-aligned. */
+    gosset_status (*open)(gosset__io *io, uint32_t depth);
+    void (*close)(gosset__io *io); /* waits for reads in flight */
+    /** Starts all reads (count <= depth in flight in all). Either all are started or none. */
+    gosset_status (*submit)(gosset__io *io, const gosset__io_read *reads, uint32_t count);
+    /** Waits until at least `minimum` reads are done; writes their tags. Each accepted read is reported once.
+     *  A read that failed or met the end of the file is an error naming file and offset, after which no read
+     *  is in flight. */
+    gosset_status (*reap)(gosset__io *io, uint32_t minimum, uint64_t *tags, uint32_t capacity, uint32_t *count);
+} gosset__io_ops;
+
+struct gosset__io_files {
+    const gosset__io_ops *ops;
+    gosset__env env;
+    uint32_t page_size, file_count;
+    gosset__io_file *files;
+    char reason[512]; /* why better backends were refused; "" if none was */
+    void *state;
+    uint64_t resident_bytes;
+};
+
+struct gosset__io {
+    const gosset__io_ops *ops;
+    const gosset__io_files *files;
+    gosset__env env;
+    uint32_t depth;
+    uint8_t *buffers; /* depth * page_size bytes */
+    void *state;
+};
+
+/** `name` NULL or "auto": uring, then threads. A named backend that is refused is GOSSET_E_UNSUPPORTED.
+ *  `files` is copied. */
+gosset_status gosset__io_files_open(gosset__io_files **out, const char *name, const gosset__io_file *files,
+                                    uint32_t file_count, uint32_t page_size, const gosset__env *env);
+void gosset__io_files_close(gosset__io_files *files);
+gosset_status gosset__io_open(gosset__io **out, const gosset__io_files *files, uint32_t depth, const gosset__env *env);
+void gosset__io_close(gosset__io *io);
+
+extern const gosset__io_ops *const gosset__io_registry[]; /* best first, NULL-terminated; io_registry.c */
+
+#endif
