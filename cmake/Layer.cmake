@@ -2,9 +2,17 @@
 function(gosset_layer name)
   add_library(gosset_${name} OBJECT ${ARGN})
   target_link_libraries(gosset_${name} PUBLIC gosset_flags)
+  if(name STREQUAL "base")
+    target_link_libraries(gosset_base PRIVATE PkgConfig::XXHASH)
+  elseif(name STREQUAL "train" OR name STREQUAL "cli")
+    target_link_libraries(gosset_${name} PRIVATE PkgConfig::BLAS)
+  elseif(name STREQUAL "index")
+    target_link_libraries(gosset_index PRIVATE PkgConfig::URING)
+  endif()
 endfunction()
 
 # gosset_test(NAME SOURCES files... LAYERS base kernel... [LABELS ...]): one Check program, linked to layers.
+# Label "threads" marks what also runs under ThreadSanitizer.
 function(gosset_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LAYERS;LABELS" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES})
