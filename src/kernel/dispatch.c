@@ -1,0 +1,83 @@
+/* The ladder: which levels this CPU has, from scalar up. Filled once per process, read-only afterwards. */
+#include "base/status.h"
+#include "kernel/levels.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX__)
+#error "Only the x86_*.c files may be compiled with vector extensions: the library must start on any x86-64."
+#endif
+
+enum { LEVELS_MAX = 3 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static gosset__kernels levels[LEVELS_MAX];
+static uint32_t level_count;
+
+/* A level inherits what it does not do better itself. */
+static void add_level(const gosset__kernels *level) {
+    gosset__kernels *self = &levels[level_count];
+    *self = level_count ? levels[level_count - 1] : *level;
+    level_count++;
+#define OVERRIDE(entry)                                                                                                \
+    if (level->entry) self->entry = level->entry
+    OVERRIDE(name);
+    OVERRIDE(scan_nibble);
+    OVERRIDE(dense);
+    OVERRIDE(dot_rows);
+    OVERRIDE(l2_f32);
+    OVERRIDE(dot_f32);
+    OVERRIDE(l2_u8);
+    OVERRIDE(dot_u8);
+    OVERRIDE(l2_i8);
+    OVERRIDE(dot_i8);
+    OVERRIDE(select_above);
+#undef OVERRIDE
+}
+
+static void fill_levels(void) {
+    add_level(&gosset__kernels_scalar);
+    /* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
+#ifdef GOSSET_KERNEL_AVX2
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
+    add_level(&gosset__kernels_avx2);
+#endif
+#ifdef GOSSET_KERNEL_AVX512
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"))
+        add_level(&gosset__kernels_avx512);
+#endif
+#ifdef GOSSET_KERNEL_NEON
+    add_level(&gosset__kernels_neon); /* part of the AArch64 baseline */
+#endif
+}
+
+const gosset__kernels *gosset__kernels_level(uint32_t index) {
+    pthread_once(&once, fill_levels);
+    return index < level_count ? &levels[index] : NULL;
+}
+
+gosset_status gosset__kernels_get(const gosset__kernels **out, const char *level) {
+    *out = NULL;
+    pthread_once(&once, fill_levels);
+    const char *wanted = level && level[0] ? level : getenv("GOSSET_CPU");
+    if (!wanted || !wanted[0]) {
+        *out = &levels[level_count - 1];
+        return GOSSET_OK;
+    }
+    char available[64] = "";
+    for (uint32_t i = 0; i < level_count; i++) {
+        if (strcmp(levels[i].name, wanted) == 0) {
+            *out = &levels[i];
+            return GOSSET_OK;
+        }
+        size_t used = strlen(available);
+        snprintf(available + used, sizeof available - used, "%s%s", i ? ", " : "", levels[i].name);
+    }
+    return gosset__fail(GOSSET_E_UNSUPPORTED, "CPU level: expected one this CPU has (%s), found '%.32s'%s", available,
+                        wanted, wanted == level ? "" : " in the environment variable GOSSET_CPU");
+}
