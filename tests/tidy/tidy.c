@@ -70,7 +70,7 @@ static const struct {
 static size_t root_length;
 static int complaints;
 static int files;
-static char *listed; /* all CMakeLists.txt of the tree, one after the other */
+static char *listed; /* all CMakeLists.txt and .cmake files of the tree, one after the other */
 
 static void complain(const char *path, int line, const char *rule, const char *detail) {
     fprintf(stderr, "%s:%d: %s: %s\n", path, line, rule, detail);
@@ -221,7 +221,7 @@ static void check_listed(const char *path) {
         char before = at > listed ? at[-1] : ' ', after = at[length];
         if (!isalnum((unsigned char)before) && before != '_' && !isalnum((unsigned char)after)) return;
     }
-    complain(path, 1, "named in no CMakeLists.txt", name);
+    complain(path, 1, "named in no CMakeLists.txt or .cmake file", name);
 }
 
 static int skipped(const char *path) {
@@ -231,7 +231,8 @@ static int skipped(const char *path) {
 static int gather_lists(const char *full, const struct stat *info, int kind, struct FTW *walk) {
     (void)info, (void)walk;
     const char *path = full + root_length;
-    if (kind != FTW_F || skipped(path) || !ends_with(path, "CMakeLists.txt")) return 0;
+    if (kind != FTW_F || skipped(path) || (!ends_with(path, "CMakeLists.txt") && !ends_with(path, ".cmake")))
+        return 0;
     char *text = slurp(full);
     if (!text) return 1;
     size_t old = listed ? strlen(listed) : 0;

@@ -1,0 +1,11 @@
+# CMakeLists.txt of the consumer, outside Gosset's tree (run.sh copies it under that name).
+cmake_minimum_required(VERSION 3.16)
+project(consumer LANGUAGES C)
+find_package(gosset 0.1 REQUIRED)
+if(NOT gosset_static_FOUND)
+  message(FATAL_ERROR "gosset::static was not offered although its dependencies are installed")
+endif()
+add_executable(shared consumer.c)
+target_link_libraries(shared PRIVATE gosset::gosset m)
+add_executable(static consumer.c)
+target_link_libraries(static PRIVATE gosset::static m)
