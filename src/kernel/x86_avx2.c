@@ -1,0 +1,285 @@
+/* AVX2 and FMA. Needs nothing but intrinsics: no other header's inline code may enter this file. */
+#include "kernel/levels.h"
+
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- codes ---------------------------------------------------------------------------------- */
+
+INLINE __m256i broadcast4(const int8_t *query) {
+    int32_t group;
+    __builtin_memcpy(&group, query, 4);
+    return _mm256_set1_epi32(group);
+}
+
+/*
+ * vpmaddubsw gives sums of two products, at most 2 * 15 * 128 = 3840 in magnitude; low and high nibbles of four
+ * steps add up to 30720 and cannot overflow 16 bits. Only then are they widened.
+ */
+enum { SHORT_STEPS = 4 };
+
+static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dimension, const int8_t *query,
+                        int32_t *scores) {
+    const __m256i mask = _mm256_set1_epi8(0x0F), ones = _mm256_set1_epi16(1);
+    size_t steps = dimension / 8;
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dimension; i++) sum += query[i];
+    for (size_t b = 0; b < block_count; b++, blocks += 64 * steps, scores += 16) {
+        __m256i first = _mm256_set1_epi32(-8 * sum), second = first; /* codes 0..7, 8..15 */
+        for (size_t h = 0; h < steps;) {
+            __m256i short_first = _mm256_setzero_si256(), short_second = short_first;
+            for (size_t end = h + SHORT_STEPS < steps ? h + SHORT_STEPS : steps; h < end; h++) {
+                __m256i low = broadcast4(query + 8 * h), high = broadcast4(query + 8 * h + 4);
+                __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(blocks + 64 * h));
+                __m256i y = _mm256_loadu_si256((const __m256i *)(const void *)(blocks + 64 * h + 32));
+                __m256i x_high = _mm256_and_si256(_mm256_srli_epi16(x, 4), mask);
+                __m256i y_high = _mm256_and_si256(_mm256_srli_epi16(y, 4), mask);
+                __m256i x_sums = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(x, mask), low),
+                                                  _mm256_maddubs_epi16(x_high, high));
+                __m256i y_sums = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(y, mask), low),
+                                                  _mm256_maddubs_epi16(y_high, high));
+                short_first = _mm256_add_epi16(short_first, x_sums);
+                short_second = _mm256_add_epi16(short_second, y_sums);
+            }
+            first = _mm256_add_epi32(first, _mm256_madd_epi16(short_first, ones));
+            second = _mm256_add_epi32(second, _mm256_madd_epi16(short_second, ones));
+        }
+        _mm256_storeu_si256((__m256i *)(void *)scores, first);
+        _mm256_storeu_si256((__m256i *)(void *)(scores + 8), second);
+    }
+}
+
+static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
+    const __m256i limit = _mm256_set1_epi32(threshold);
+    size_t found = 0, p = 0;
+    for (; p + 8 <= count; p += 8) {
+        __m256i above = _mm256_cmpgt_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(scores + p)), limit);
+        for (unsigned hits = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(above)); hits; hits &= hits - 1)
+            positions[found++] = (uint32_t)p + (uint32_t)__builtin_ctz(hits);
+    }
+    for (; p < count; p++)
+        if (scores[p] > threshold) positions[found++] = (uint32_t)p;
+    return found;
+}
+
+/* ---- network -------------------------------------------------------------------------------- */
+
+/* One register tile of y: `rows` x 8 * `vectors`; every element is its own chain bias, i = 0, 1, 2 ... */
+INLINE void dense_tile(const int rows, const int vectors, const float *x, uint32_t in, uint32_t out, const float *w,
+                       const float *bias, int relu, float *y) {
+    __m256 sum[12];
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++) sum[r * vectors + v] = _mm256_loadu_ps(bias + 8 * v);
+    for (uint32_t i = 0; i < in; i++, w += out) {
+        __m256 weight[8];
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++) weight[v] = _mm256_loadu_ps(w + 8 * v);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++) {
+            __m256 value = _mm256_set1_ps(x[(size_t)r * in + i]);
+#pragma GCC unroll 12
+            for (int v = 0; v < vectors; v++)
+                sum[r * vectors + v] = _mm256_fmadd_ps(value, weight[v], sum[r * vectors + v]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 12
+        for (int v = 0; v < vectors; v++) {
+            __m256 s = sum[r * vectors + v];
+            if (relu) s = _mm256_max_ps(s, _mm256_setzero_ps()); /* NaN and -0 give +0, as in the specification */
+            _mm256_storeu_ps(y + (size_t)r * out + 8 * v, s);
+        }
+}
+
+static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
+                  float *y) {
+    size_t r = 0;
+    for (; r + 6 <= rows; r += 6, x += 6 * (size_t)in, y += 6 * (size_t)out)
+        for (uint32_t j = 0; j < out; j += 16) dense_tile(6, 2, x, in, out, w + j, bias + j, relu, y + j);
+    for (; r < rows; r++, x += in, y += out) {
+        uint32_t j = 0;
+        for (; j + 64 <= out; j += 64) dense_tile(1, 8, x, in, out, w + j, bias + j, relu, y + j);
+        for (; j < out; j += 16) dense_tile(1, 2, x, in, out, w + j, bias + j, relu, y + j);
+    }
+}
+
+/* ---- float distances ------------------------------------------------------------------------ */
+
+/* 16 partial sums: lanes 0..7 in `low`, 8..15 in `high`. */
+typedef struct sums16 {
+    __m256 low, high;
+} sums16;
+
+INLINE __m256i tail_mask(uint32_t left) { /* lanes below `left`, which may exceed 8 */
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(left > 8 ? 8 : (int)left), lanes);
+}
+
+/* Lanes outside the mask keep their sum: adding 0 would turn -0 into +0. */
+INLINE __m256 tail_fma(const float *a, const float *b, __m256 sum, uint32_t left, const int squared) {
+    __m256i mask = tail_mask(left);
+    __m256 x = _mm256_maskload_ps(a, mask), y = _mm256_maskload_ps(b, mask);
+    if (squared) x = y = _mm256_sub_ps(x, y);
+    return _mm256_blendv_ps(sum, _mm256_fmadd_ps(x, y, sum), _mm256_castsi256_ps(mask));
+}
+
+INLINE void add_tail(sums16 *sums, const float *a, const float *b, uint32_t left, const int squared) {
+    sums->low = tail_fma(a, b, sums->low, left, squared);
+    if (left > 8) sums->high = tail_fma(a + 8, b + 8, sums->high, left - 8, squared);
+}
+
+INLINE float fold1(sums16 sums) {
+    __m256 eight = _mm256_add_ps(sums.low, sums.high);
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+/* fold1 of four rows at once, after i has met i + 8. */
+INLINE __m128 fold4(__m256 a, __m256 b, __m256 c, __m256 d) {
+    __m256 ab = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+    __m256 cd = _mm256_add_ps(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31));
+    __m256 acbd = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xEE));
+    __m128 ac = _mm256_castps256_ps128(acbd), bd = _mm256_extractf128_ps(acbd, 1);
+    __m128 even = _mm_unpacklo_ps(_mm_shuffle_ps(ac, ac, 0x88), _mm_shuffle_ps(bd, bd, 0x88));
+    __m128 odd = _mm_unpacklo_ps(_mm_shuffle_ps(ac, ac, 0xDD), _mm_shuffle_ps(bd, bd, 0xDD));
+    return _mm_add_ps(even, odd);
+}
+
+static float dot_f32(const float *a, const float *b, uint32_t dimension) {
+    sums16 sums = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16) {
+        sums.low = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), sums.low);
+        sums.high = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8), sums.high);
+    }
+    if (i < dimension) add_tail(&sums, a + i, b + i, dimension - i, 0);
+    return fold1(sums);
+}
+
+static float l2_f32(const float *a, const float *b, uint32_t dimension) {
+    sums16 sums = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16) {
+        __m256 low = _mm256_sub_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i));
+        __m256 high = _mm256_sub_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8));
+        sums.low = _mm256_fmadd_ps(low, low, sums.low);
+        sums.high = _mm256_fmadd_ps(high, high, sums.high);
+    }
+    if (i < dimension) add_tail(&sums, a + i, b + i, dimension - i, 1);
+    return fold1(sums);
+}
+
+static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
+    size_t r = 0;
+    for (; r + 4 <= count; r += 4, rows += 4 * (size_t)dimension) {
+        sums16 sums[4];
+        for (int k = 0; k < 4; k++) sums[k].low = sums[k].high = _mm256_setzero_ps();
+        uint32_t i = 0;
+        for (; i + 16 <= dimension; i += 16) {
+            __m256 low = _mm256_loadu_ps(query + i), high = _mm256_loadu_ps(query + i + 8);
+            for (size_t k = 0; k < 4; k++) {
+                const float *row = rows + k * dimension + i;
+                sums[k].low = _mm256_fmadd_ps(low, _mm256_loadu_ps(row), sums[k].low);
+                sums[k].high = _mm256_fmadd_ps(high, _mm256_loadu_ps(row + 8), sums[k].high);
+            }
+        }
+        __m256 eight[4];
+        for (size_t k = 0; k < 4; k++) {
+            if (i < dimension) add_tail(&sums[k], query + i, rows + k * dimension + i, dimension - i, 0);
+            eight[k] = _mm256_add_ps(sums[k].low, sums[k].high);
+        }
+        _mm_storeu_ps(out + r, fold4(eight[0], eight[1], eight[2], eight[3]));
+    }
+    for (; r < count; r++, rows += dimension) out[r] = dot_f32(query, rows, dimension);
+}
+
+/* ---- byte distances ------------------------------------------------------------------------- */
+
+/* 32 bytes, or those that are left by way of a zeroed buffer: missing bytes add nothing. */
+INLINE __m256i load_bytes(const uint8_t *data, uint32_t left) {
+    if (left >= 32) return _mm256_loadu_si256((const __m256i *)(const void *)data);
+    _Alignas(32) uint8_t padded[32] = {0};
+    __builtin_memcpy(padded, data, left);
+    return _mm256_load_si256((const __m256i *)(const void *)padded);
+}
+
+INLINE uint32_t sum_lanes(__m256i sums) {
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
+/* `flip` 0x80 maps i8 to u8 with the same differences. */
+INLINE uint32_t l2_bytes(const uint8_t *a, const uint8_t *b, uint32_t dimension, const int flip) {
+    const __m256i zero = _mm256_setzero_si256(), flips = _mm256_set1_epi8((char)flip);
+    __m256i low = zero, high = zero;
+    for (uint32_t i = 0; i < dimension; i += 32) {
+        __m256i x = load_bytes(a + i, dimension - i), y = load_bytes(b + i, dimension - i);
+        if (flip) {
+            x = _mm256_xor_si256(x, flips);
+            y = _mm256_xor_si256(y, flips);
+        }
+        __m256i difference = _mm256_or_si256(_mm256_subs_epu8(x, y), _mm256_subs_epu8(y, x));
+        __m256i even = _mm256_unpacklo_epi8(difference, zero), odd = _mm256_unpackhi_epi8(difference, zero);
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(even, even));
+        high = _mm256_add_epi32(high, _mm256_madd_epi16(odd, odd));
+    }
+    return sum_lanes(_mm256_add_epi32(low, high));
+}
+
+static uint32_t l2_u8(const uint8_t *a, const uint8_t *b, uint32_t dimension) {
+    return l2_bytes(a, b, dimension, 0);
+}
+
+static uint32_t l2_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
+    return l2_bytes((const uint8_t *)a, (const uint8_t *)b, dimension, 0x80);
+}
+
+static uint32_t dot_u8(const uint8_t *a, const uint8_t *b, uint32_t dimension) {
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i low = zero, high = zero;
+    for (uint32_t i = 0; i < dimension; i += 32) {
+        __m256i x = load_bytes(a + i, dimension - i), y = load_bytes(b + i, dimension - i);
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi8(x, zero), _mm256_unpacklo_epi8(y, zero)));
+        high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi8(x, zero), _mm256_unpackhi_epi8(y, zero)));
+    }
+    return sum_lanes(_mm256_add_epi32(low, high));
+}
+
+/* Bytes into the upper halves of 16-bit lanes, then shifted down with their sign. */
+INLINE __m256i widen_low(__m256i x) {
+    return _mm256_srai_epi16(_mm256_unpacklo_epi8(x, x), 8);
+}
+INLINE __m256i widen_high(__m256i x) {
+    return _mm256_srai_epi16(_mm256_unpackhi_epi8(x, x), 8);
+}
+
+static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (uint32_t i = 0; i < dimension; i += 32) {
+        __m256i x = load_bytes((const uint8_t *)a + i, dimension - i);
+        __m256i y = load_bytes((const uint8_t *)b + i, dimension - i);
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(widen_low(x), widen_low(y)));
+        high = _mm256_add_epi32(high, _mm256_madd_epi16(widen_high(x), widen_high(y)));
+    }
+    return (int32_t)sum_lanes(_mm256_add_epi32(low, high));
+}
+
+const gosset__kernels gosset__kernels_avx2 = {
+    .name = "avx2",
+    .scan_nibble = scan_nibble,
+    .dense = dense,
+    .dot_rows = dot_rows,
+    .l2_f32 = l2_f32,
+    .dot_f32 = dot_f32,
+    .l2_u8 = l2_u8,
+    .dot_u8 = dot_u8,
+    .l2_i8 = l2_i8,
+    .dot_i8 = dot_i8,
+    .select_above = select_above,
+};

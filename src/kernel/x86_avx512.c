@@ -1,0 +1,284 @@
+/* AVX-512 F, BW, VL, DQ and VNNI. Needs nothing but intrinsics: no other header's inline code may enter this file. */
+#include "kernel/levels.h"
+
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- codes ---------------------------------------------------------------------------------- */
+
+/*
+ * `blocks` of 16 codes at once, so that their chains of vpdpbusd (5 cycles each) overlap. The high nibbles are
+ * masked where they stand, as 16 times their value: one shift of the sum at the end replaces one per load. The
+ * offset 8 of every nibble leaves with 8 * sum(query), once, in `start`.
+ */
+INLINE void scan_blocks(const uint8_t *data, const int blocks, size_t block_size, const int8_t *query, uint32_t steps,
+                        int32_t start, int32_t *scores) {
+    const __m512i low_mask = _mm512_set1_epi8(0x0F), high_mask = _mm512_set1_epi8((char)0xF0);
+    __m512i low[4], high[4];
+    for (int b = 0; b < blocks; b++) {
+        low[b] = _mm512_set1_epi32(start);
+        high[b] = _mm512_setzero_si512();
+    }
+    for (uint32_t h = 0; h < steps; h++) {
+        int32_t first, second; /* 4 dimensions each */
+        __builtin_memcpy(&first, query + 8 * (size_t)h, 4);
+        __builtin_memcpy(&second, query + 8 * (size_t)h + 4, 4);
+        __m512i query_low = _mm512_set1_epi32(first), query_high = _mm512_set1_epi32(second);
+        for (int b = 0; b < blocks; b++) {
+            __m512i codes = _mm512_loadu_si512(data + (size_t)b * block_size + 64 * (size_t)h);
+            low[b] = _mm512_dpbusd_epi32(low[b], _mm512_and_si512(codes, low_mask), query_low);
+            high[b] = _mm512_dpbusd_epi32(high[b], _mm512_and_si512(codes, high_mask), query_high);
+        }
+    }
+    for (int b = 0; b < blocks; b++)
+        _mm512_storeu_si512(scores + 16 * b, _mm512_add_epi32(low[b], _mm512_srai_epi32(high[b], 4)));
+}
+
+static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dimension, const int8_t *query,
+                        int32_t *scores) {
+    size_t block_size = (size_t)GOSSET__SCAN_BLOCK * dimension / 2, b = 0;
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dimension; i++) sum += query[i];
+    for (; b + 4 <= block_count; b += 4)
+        scan_blocks(blocks + b * block_size, 4, block_size, query, dimension / 8, -8 * sum, scores + 16 * b);
+    for (; b < block_count; b++)
+        scan_blocks(blocks + b * block_size, 1, block_size, query, dimension / 8, -8 * sum, scores + 16 * b);
+}
+
+static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
+    const __m512i limit = _mm512_set1_epi32(threshold);
+    __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t found = 0;
+    for (size_t p = 0; p < count; p += 16) {
+        __mmask16 valid = count - p >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - p)) - 1);
+        __mmask16 above = _mm512_mask_cmpgt_epi32_mask(valid, _mm512_maskz_loadu_epi32(valid, scores + p), limit);
+        if (above) { /* rare once the threshold has risen; vpcompressd to memory is slow on some CPUs */
+            uint32_t hits = (uint32_t)__builtin_popcount(above);
+            _mm512_mask_storeu_epi32(positions + found, (__mmask16)((1u << hits) - 1),
+                                     _mm512_maskz_compress_epi32(above, position));
+            found += hits;
+        }
+        position = _mm512_add_epi32(position, _mm512_set1_epi32(16));
+    }
+    return found;
+}
+
+/* ---- network -------------------------------------------------------------------------------- */
+
+/*
+ * One register tile of y: `rows` x 16 * `vectors`. Every element is its own chain bias, i = 0, 1, 2 ..., so a tile
+ * of any shape gives the same bits. The shapes are chosen by the callers: at least 8 chains (4 cycles latency, 2 per
+ * cycle), at most 24 registers of sums.
+ */
+INLINE void dense_tile(const int rows, const int vectors, const float *x, uint32_t in, uint32_t out, const float *w,
+                       const float *bias, int relu, float *y) {
+    __m512 sum[24];
+#pragma GCC unroll 24
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 24
+        for (int v = 0; v < vectors; v++) sum[r * vectors + v] = _mm512_loadu_ps(bias + 16 * v);
+    for (uint32_t i = 0; i < in; i++, w += out) {
+        __m512 weight[16];
+#pragma GCC unroll 24
+        for (int v = 0; v < vectors; v++) weight[v] = _mm512_loadu_ps(w + 16 * v);
+#pragma GCC unroll 24
+        for (int r = 0; r < rows; r++) {
+            __m512 value = _mm512_set1_ps(x[(size_t)r * in + i]);
+#pragma GCC unroll 24
+            for (int v = 0; v < vectors; v++)
+                sum[r * vectors + v] = _mm512_fmadd_ps(value, weight[v], sum[r * vectors + v]);
+        }
+    }
+#pragma GCC unroll 24
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 24
+        for (int v = 0; v < vectors; v++) {
+            __m512 s = sum[r * vectors + v];
+            if (relu) s = _mm512_max_ps(s, _mm512_setzero_ps()); /* NaN and -0 give +0, as in the specification */
+            _mm512_storeu_ps(y + (size_t)r * out + 16 * v, s);
+        }
+}
+
+/* Columns [j, out) of `rows` rows, as wide as registers allow; w_j, bias_j and y_j are at column j. */
+#define DENSE_COLUMNS(rows, vectors)                                                                                   \
+    for (; j + 16 * (vectors) <= out; j += 16 * (vectors))                                                             \
+    dense_tile(rows, vectors, x, in, out, w + j, bias + j, relu, y + j)
+
+static void dense_12(const float *x, uint32_t in, uint32_t out, const float *w, const float *bias, int relu, float *y) {
+    uint32_t j = 0;
+    DENSE_COLUMNS(12, 2);
+    DENSE_COLUMNS(12, 1);
+}
+
+static void dense_4(const float *x, uint32_t in, uint32_t out, const float *w, const float *bias, int relu, float *y) {
+    uint32_t j = 0;
+    DENSE_COLUMNS(4, 4);
+    DENSE_COLUMNS(4, 2);
+    DENSE_COLUMNS(4, 1);
+}
+
+static void dense_1(const float *x, uint32_t in, uint32_t out, const float *w, const float *bias, int relu, float *y) {
+    uint32_t j = 0;
+    DENSE_COLUMNS(1, 16);
+    DENSE_COLUMNS(1, 8);
+    DENSE_COLUMNS(1, 4);
+    DENSE_COLUMNS(1, 1);
+}
+
+static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
+                  float *y) {
+    size_t r = 0;
+    for (; r + 12 <= rows; r += 12) dense_12(x + r * in, in, out, w, bias, relu, y + r * out);
+    for (; r + 4 <= rows; r += 4) dense_4(x + r * in, in, out, w, bias, relu, y + r * out);
+    for (; r < rows; r++) dense_1(x + r * in, in, out, w, bias, relu, y + r * out);
+}
+
+/* ---- float distances ------------------------------------------------------------------------ */
+
+INLINE __mmask16 tail_mask(uint32_t dimension) {
+    return (__mmask16)((1u << (dimension % 16)) - 1);
+}
+
+/* The first of the pairwise additions: i with i + 8. */
+INLINE __m256 fold(__m512 sums) {
+    return _mm256_add_ps(_mm512_castps512_ps256(sums), _mm512_extractf32x8_ps(sums, 1));
+}
+
+/* Then i + 4, i + 2, i + 1, for four rows at once. */
+INLINE __m128 fold4(__m256 a, __m256 b, __m256 c, __m256 d) {
+    __m256 ab = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+    __m256 cd = _mm256_add_ps(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31));
+    __m256 acbd = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xEE));
+    __m128 ac = _mm256_castps256_ps128(acbd), bd = _mm256_extractf128_ps(acbd, 1);
+    __m128 even = _mm_unpacklo_ps(_mm_shuffle_ps(ac, ac, 0x88), _mm_shuffle_ps(bd, bd, 0x88));
+    __m128 odd = _mm_unpacklo_ps(_mm_shuffle_ps(ac, ac, 0xDD), _mm_shuffle_ps(bd, bd, 0xDD));
+    return _mm_add_ps(even, odd);
+}
+
+INLINE float fold1(__m512 sums) {
+    __m256 eight = fold(sums);
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+static float dot_f32(const float *a, const float *b, uint32_t dimension) {
+    __m512 sums = _mm512_setzero_ps();
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16) sums = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), sums);
+    __mmask16 mask = tail_mask(dimension); /* masked lanes keep their sum: adding 0 would turn -0 into +0 */
+    if (mask)
+        sums =
+            _mm512_mask3_fmadd_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i), sums, mask);
+    return fold1(sums);
+}
+
+static float l2_f32(const float *a, const float *b, uint32_t dimension) {
+    __m512 sums = _mm512_setzero_ps();
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16) {
+        __m512 difference = _mm512_sub_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i));
+        sums = _mm512_fmadd_ps(difference, difference, sums);
+    }
+    __mmask16 mask = tail_mask(dimension);
+    if (mask) {
+        __m512 difference = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i));
+        sums = _mm512_mask3_fmadd_ps(difference, difference, sums, mask);
+    }
+    return fold1(sums);
+}
+
+static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
+    size_t r = 0;
+    __mmask16 mask = tail_mask(dimension);
+    for (; r + 4 <= count; r += 4, rows += 4 * (size_t)dimension) {
+        __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+        uint32_t i = 0;
+        for (; i + 16 <= dimension; i += 16) {
+            __m512 q = _mm512_loadu_ps(query + i);
+            for (uint32_t k = 0; k < 4; k++)
+                sums[k] = _mm512_fmadd_ps(q, _mm512_loadu_ps(rows + (size_t)k * dimension + i), sums[k]);
+        }
+        if (mask) {
+            __m512 q = _mm512_maskz_loadu_ps(mask, query + i);
+            for (uint32_t k = 0; k < 4; k++)
+                sums[k] = _mm512_mask3_fmadd_ps(q, _mm512_maskz_loadu_ps(mask, rows + (size_t)k * dimension + i),
+                                                sums[k], mask);
+        }
+        _mm_storeu_ps(out + r, fold4(fold(sums[0]), fold(sums[1]), fold(sums[2]), fold(sums[3])));
+    }
+    for (; r < count; r++, rows += dimension) out[r] = dot_f32(query, rows, dimension);
+}
+
+/* ---- byte distances ------------------------------------------------------------------------- */
+
+/* 64 bytes, or those that are left: missing bytes read as zero and add nothing. */
+INLINE __m512i load_bytes(const void *data, uint32_t left) {
+    if (left >= 64) return _mm512_loadu_si512(data);
+    return _mm512_maskz_loadu_epi8((1ull << left) - 1, data);
+}
+
+/* `flip` 0x80 maps i8 to u8 with the same differences. Missing bytes are flipped on both sides alike. */
+INLINE uint32_t l2_bytes(const uint8_t *a, const uint8_t *b, uint32_t dimension, const int flip) {
+    const __m512i zero = _mm512_setzero_si512(), flips = _mm512_set1_epi8((char)flip);
+    __m512i low = zero, high = zero;
+    for (uint32_t i = 0; i < dimension; i += 64) {
+        __m512i x = load_bytes(a + i, dimension - i), y = load_bytes(b + i, dimension - i);
+        if (flip) {
+            x = _mm512_xor_si512(x, flips);
+            y = _mm512_xor_si512(y, flips);
+        }
+        __m512i difference = _mm512_or_si512(_mm512_subs_epu8(x, y), _mm512_subs_epu8(y, x));
+        __m512i even = _mm512_unpacklo_epi8(difference, zero), odd = _mm512_unpackhi_epi8(difference, zero);
+        low = _mm512_dpwssd_epi32(low, even, even);
+        high = _mm512_dpwssd_epi32(high, odd, odd);
+    }
+    return (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+}
+
+static uint32_t l2_u8(const uint8_t *a, const uint8_t *b, uint32_t dimension) {
+    return l2_bytes(a, b, dimension, 0);
+}
+
+static uint32_t l2_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
+    return l2_bytes((const uint8_t *)a, (const uint8_t *)b, dimension, 0x80);
+}
+
+/* vpdpbusd multiplies u8 by i8: a * b = a * (b - 128) + 128 * a. */
+static uint32_t dot_u8(const uint8_t *a, const uint8_t *b, uint32_t dimension) {
+    const __m512i flips = _mm512_set1_epi8((char)0x80), ones = _mm512_set1_epi8(1);
+    __m512i products = _mm512_setzero_si512(), sum = _mm512_setzero_si512();
+    for (uint32_t i = 0; i < dimension; i += 64) {
+        __m512i x = load_bytes(a + i, dimension - i), y = load_bytes(b + i, dimension - i);
+        products = _mm512_dpbusd_epi32(products, x, _mm512_xor_si512(y, flips));
+        sum = _mm512_dpbusd_epi32(sum, x, ones);
+    }
+    return (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(products, _mm512_slli_epi32(sum, 7)));
+}
+
+/* a * b = (a + 128) * b - 128 * b. */
+static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
+    const __m512i flips = _mm512_set1_epi8((char)0x80);
+    __m512i products = _mm512_setzero_si512(), shifted = _mm512_setzero_si512();
+    for (uint32_t i = 0; i < dimension; i += 64) {
+        __m512i x = load_bytes(a + i, dimension - i), y = load_bytes(b + i, dimension - i);
+        products = _mm512_dpbusd_epi32(products, _mm512_xor_si512(x, flips), y);
+        shifted = _mm512_dpbusd_epi32(shifted, flips, y);
+    }
+    return _mm512_reduce_add_epi32(_mm512_sub_epi32(products, shifted));
+}
+
+const gosset__kernels gosset__kernels_avx512 = {
+    .name = "avx512",
+    .scan_nibble = scan_nibble,
+    .dense = dense,
+    .dot_rows = dot_rows,
+    .l2_f32 = l2_f32,
+    .dot_f32 = dot_f32,
+    .l2_u8 = l2_u8,
+    .dot_u8 = dot_u8,
+    .l2_i8 = l2_i8,
+    .dot_i8 = dot_i8,
+    .select_above = select_above,
+};

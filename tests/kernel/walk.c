@@ -1,0 +1,253 @@
+/* Every kernel of a level against the specification, bit for bit, over sizes that meet every tail. */
+#include "kernel/kernel_test.h"
+
+#include <check.h>
+#include <string.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const uint32_t long_dimensions[] = {95, 96, 97, 100, 127, 128, 129, 200, 255, 256, 257, 384, 960, 1024, 4096};
+enum { SHORT_DIMENSIONS = 81 }; /* 0 .. 80 */
+
+static uint32_t dimension_at(size_t i) {
+    return i < SHORT_DIMENSIONS ? (uint32_t)i : long_dimensions[i - SHORT_DIMENSIONS];
+}
+static size_t dimension_count(void) {
+    return SHORT_DIMENSIONS + COUNT_OF(long_dimensions);
+}
+
+/* Alternates between data that ends at a forbidden page and data that is aligned to nothing. */
+static size_t slack_of(size_t trial, size_t element) {
+    return trial % 2 ? element * (1 + trial % 7) : 0;
+}
+
+static void compare(const void *found, const void *expected, size_t size, const char *kernel, const char *level,
+                    const char *shape) {
+    if (memcmp(found, expected, size) == 0) return;
+    size_t at = 0;
+    while (((const char *)found)[at] == ((const char *)expected)[at]) at++;
+    ck_abort_msg("%s, level %s, %s: differs from the specification at byte %zu", kernel, level, shape, at);
+}
+
+/* ---- codes ---------------------------------------------------------------------------------- */
+
+static size_t scan_once(const gosset__kernels *level, const gosset__kernels *reference, uint32_t dimension,
+                        size_t block_count, int query_kind, int code_kind) {
+    gosset__rng rng = gosset__rng_make(dimension, block_count);
+    char shape[96];
+    snprintf(shape, sizeof shape, "%zu blocks of dimension %u, query %d, codes %d", block_count, dimension, query_kind,
+             code_kind);
+    size_t size = block_count * GOSSET__SCAN_BLOCK * dimension / 2;
+    guarded blocks = guarded_make(size, slack_of(block_count + dimension / 8, 1));
+    guarded query = guarded_make(dimension, slack_of(block_count, 1));
+    guarded found = guarded_make(block_count * 64, slack_of(dimension / 8, 4));
+    guarded expected = guarded_make(block_count * 64, 0);
+    fill_bytes(&rng, blocks.data, size, code_kind);
+    fill_bytes(&rng, query.data, dimension, query_kind);
+    level->scan_nibble(blocks.data, block_count, dimension, query.data, found.data);
+    reference->scan_nibble(blocks.data, block_count, dimension, query.data, expected.data);
+    compare(found.data, expected.data, block_count * 64, "scan_nibble", level->name, shape);
+    guarded_free(&blocks);
+    guarded_free(&query);
+    guarded_free(&found);
+    guarded_free(&expected);
+    return 1;
+}
+
+static size_t walk_scan_nibble(const gosset__kernels *level, const gosset__kernels *reference) {
+    static const uint32_t dimensions[] = {8, 16, 24, 32, 40, 48, 56, 64, 72, 96, 128, 256, 1024};
+    static const size_t counts[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 33};
+    size_t done = 0;
+    for (size_t d = 0; d < COUNT_OF(dimensions); d++) {
+        for (size_t c = 0; c < COUNT_OF(counts); c++)
+            done += scan_once(level, reference, dimensions[d], counts[c], 0, 0);
+        for (int query_kind = 1; query_kind < BYTE_KINDS; query_kind++)
+            for (int code_kind = 0; code_kind < BYTE_KINDS; code_kind++)
+                done += scan_once(level, reference, dimensions[d], 5, query_kind, code_kind);
+    }
+    return done;
+}
+
+static size_t select_once(const gosset__kernels *level, const gosset__kernels *reference, size_t count,
+                          int32_t threshold) {
+    gosset__rng rng = gosset__rng_make(count, 77);
+    char shape[64];
+    snprintf(shape, sizeof shape, "%zu scores above %d", count, (int)threshold);
+    guarded scores = guarded_make(count * 4, slack_of(count, 4));
+    guarded found = guarded_make(count * 4, slack_of(count / 2, 4));
+    guarded expected = guarded_make(count * 4, 0);
+    int32_t *values = scores.data;
+    for (size_t i = 0; i < count; i++) values[i] = (int32_t)gosset__rng_below(&rng, 201) - 100;
+    if (count > 3) values[count / 2] = INT32_MIN, values[count / 3] = INT32_MAX;
+    size_t found_count = level->select_above(values, count, threshold, found.data);
+    size_t expected_count = reference->select_above(values, count, threshold, expected.data);
+    ck_assert_uint_eq(found_count, expected_count);
+    compare(found.data, expected.data, expected_count * 4, "select_above", level->name, shape);
+    for (size_t i = found_count * 4; i < count * 4; i++) /* nothing is written behind what was found */
+        ck_assert_uint_eq(((unsigned char *)found.data)[i], 0xC3);
+    guarded_free(&scores);
+    guarded_free(&found);
+    guarded_free(&expected);
+    return 1;
+}
+
+static size_t walk_select_above(const gosset__kernels *level, const gosset__kernels *reference) {
+    static const int32_t thresholds[] = {INT32_MIN, -101, -50, 0, 50, 95, 99, 100, INT32_MAX};
+    size_t done = 0;
+    for (size_t t = 0; t < COUNT_OF(thresholds); t++) {
+        for (size_t count = 0; count <= 70; count++) done += select_once(level, reference, count, thresholds[t]);
+        done += select_once(level, reference, 1000, thresholds[t]);
+    }
+    return done;
+}
+
+/* ---- network -------------------------------------------------------------------------------- */
+
+static size_t dense_once(const gosset__kernels *level, const gosset__kernels *reference, size_t rows, uint32_t in,
+                         uint32_t out, int relu) {
+    gosset__rng rng = gosset__rng_make(rows * 1000 + in, out);
+    char shape[96];
+    snprintf(shape, sizeof shape, "%zu rows, %u to %u, relu %d", rows, in, out, relu);
+    guarded x = guarded_make(rows * in * 4, slack_of(rows + in, 4));
+    guarded w = guarded_make((size_t)in * out * 4, 0); /* a multiple of 64 bytes: rows are aligned */
+    guarded bias = guarded_make((size_t)out * 4, 0);
+    guarded found = guarded_make(rows * out * 4, slack_of(rows + out / 16, 4));
+    guarded expected = guarded_make(rows * out * 4, 0);
+    fill_floats(&rng, x.data, rows * in);
+    fill_floats(&rng, w.data, (size_t)in * out);
+    fill_floats(&rng, bias.data, out);
+    level->dense(x.data, rows, in, out, w.data, bias.data, relu, found.data);
+    reference->dense(x.data, rows, in, out, w.data, bias.data, relu, expected.data);
+    compare(found.data, expected.data, rows * out * 4, "dense", level->name, shape);
+    guarded_free(&x);
+    guarded_free(&w);
+    guarded_free(&bias);
+    guarded_free(&found);
+    guarded_free(&expected);
+    return 1;
+}
+
+static size_t walk_dense(const gosset__kernels *level, const gosset__kernels *reference) {
+    static const size_t rows[] = {0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 16, 17, 23, 24, 31};
+    static const uint32_t ins[] = {0, 1, 7, 24, 65}, outs[] = {16, 32, 48, 64, 80, 112, 128, 144, 272};
+    size_t done = 0;
+    for (size_t r = 0; r < COUNT_OF(rows); r++)
+        for (size_t i = 0; i < COUNT_OF(ins); i++)
+            for (size_t o = 0; o < COUNT_OF(outs); o++)
+                done += dense_once(level, reference, rows[r], ins[i], outs[o], (int)(done % 2));
+    static const uint32_t large[] = {255, 256, 257, 512, 513, 1100}; /* around any block of inputs */
+    for (size_t i = 0; i < COUNT_OF(large); i++) {
+        done += dense_once(level, reference, 29, large[i], 48, 1);
+        done += dense_once(level, reference, 1, large[i], 528, 0);
+    }
+    done += dense_once(level, reference, 200, 33, 48, 1); /* around any block of rows */
+    return done;
+}
+
+/* ---- distances ------------------------------------------------------------------------------ */
+
+static size_t walk_dot_rows(const gosset__kernels *level, const gosset__kernels *reference) {
+    size_t done = 0;
+    for (size_t d = 0; d < dimension_count(); d++)
+        for (size_t count = 0; count <= 9; count++) {
+            uint32_t dimension = dimension_at(d);
+            gosset__rng rng = gosset__rng_make(dimension, count);
+            char shape[64];
+            snprintf(shape, sizeof shape, "%zu rows of dimension %u", count, dimension);
+            guarded query = guarded_make((size_t)dimension * 4, slack_of(count, 4));
+            guarded rows = guarded_make(count * dimension * 4, slack_of(dimension + count, 4));
+            guarded found = guarded_make(count * 4, slack_of(dimension, 4)), expected = guarded_make(count * 4, 0);
+            fill_floats(&rng, query.data, dimension);
+            fill_floats(&rng, rows.data, count * dimension);
+            level->dot_rows(query.data, rows.data, count, dimension, found.data);
+            reference->dot_rows(query.data, rows.data, count, dimension, expected.data);
+            compare(found.data, expected.data, count * 4, "dot_rows", level->name, shape);
+            guarded_free(&query);
+            guarded_free(&rows);
+            guarded_free(&found);
+            guarded_free(&expected);
+            done++;
+        }
+    return done;
+}
+
+typedef enum pair_kernel { L2_F32, DOT_F32, L2_U8, DOT_U8, L2_I8, DOT_I8, PAIR_KERNELS } pair_kernel;
+static const char *const pair_names[PAIR_KERNELS] = {"l2_f32", "dot_f32", "l2_u8", "dot_u8", "l2_i8", "dot_i8"};
+
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return bits;
+}
+
+static uint32_t call_pair(const gosset__kernels *level, pair_kernel kernel, const void *a, const void *b, uint32_t n) {
+    switch (kernel) {
+    case L2_F32:
+        return bits_of(level->l2_f32(a, b, n));
+    case DOT_F32:
+        return bits_of(level->dot_f32(a, b, n));
+    case L2_U8:
+        return level->l2_u8(a, b, n);
+    case DOT_U8:
+        return level->dot_u8(a, b, n);
+    case L2_I8:
+        return level->l2_i8(a, b, n);
+    case DOT_I8:
+        return (uint32_t)level->dot_i8(a, b, n);
+    case PAIR_KERNELS:
+        break;
+    }
+    ck_abort_msg("no such kernel");
+}
+
+static size_t pair_once(const gosset__kernels *level, const gosset__kernels *reference, pair_kernel kernel,
+                        uint32_t dimension, int a_kind, int b_kind) {
+    int floats = kernel == L2_F32 || kernel == DOT_F32;
+    size_t element = floats ? 4 : 1, size = dimension * element;
+    gosset__rng rng = gosset__rng_make(dimension, (uint64_t)kernel);
+    guarded a = guarded_make(size, slack_of(dimension, element)),
+            b = guarded_make(size, slack_of(dimension / 2, element));
+    if (floats) {
+        fill_floats(&rng, a.data, dimension);
+        fill_floats(&rng, b.data, dimension);
+    } else {
+        fill_bytes(&rng, a.data, dimension, a_kind);
+        fill_bytes(&rng, b.data, dimension, b_kind);
+    }
+    uint32_t found = call_pair(level, kernel, a.data, b.data, dimension);
+    uint32_t expected = call_pair(reference, kernel, a.data, b.data, dimension);
+    ck_assert_msg(found == expected, "%s, level %s, dimension %u, bytes %d and %d: expected bits %08x, found %08x",
+                  pair_names[kernel], level->name, dimension, a_kind, b_kind, expected, found);
+    guarded_free(&a);
+    guarded_free(&b);
+    return 1;
+}
+
+static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *reference, pair_kernel kernel) {
+    size_t done = 0;
+    for (size_t d = 0; d < dimension_count(); d++) done += pair_once(level, reference, kernel, dimension_at(d), 0, 0);
+    if (kernel == L2_F32 || kernel == DOT_F32) return done;
+    for (int a_kind = 1; a_kind < BYTE_KINDS; a_kind++) /* the largest sums of either sign */
+        for (int b_kind = 0; b_kind < BYTE_KINDS; b_kind++)
+            for (uint32_t dimension = 61; dimension <= 4096; dimension += 807)
+                done += pair_once(level, reference, kernel, dimension, a_kind, b_kind);
+    return done;
+}
+
+const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "select_above", "dense",  "dot_rows", "l2_f32",
+                                                "dot_f32",     "l2_u8",        "dot_u8", "l2_i8",    "dot_i8"};
+
+size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
+    switch (index) {
+    case 0:
+        return walk_scan_nibble(level, reference);
+    case 1:
+        return walk_select_above(level, reference);
+    case 2:
+        return walk_dense(level, reference);
+    case 3:
+        return walk_dot_rows(level, reference);
+    default:
+        return walk_pair(level, reference, (pair_kernel)(index - 4));
+    }
+}
