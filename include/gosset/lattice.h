@@ -19,12 +19,13 @@ typedef struct gosset_lattice gosset_lattice;
 GOSSET_API const char *gosset_lattice_name(uint32_t index);
 
 /**
- * Creates the points of one shell, named by a spec "family:dimension:norm": "zn:24:79" is the set
- * { z in Z^24 : |z|^2 = 79 } / sqrt(79).
+ * Creates the points of one shell, named by a spec "family:dimension:norm[:limit]": "zn:24:79" is the
+ * set { z in Z^24 : |z|^2 = 79 } / sqrt(79), "zn:64:500:7" those points of Z^64 whose coordinates are
+ * at most 7 in magnitude, so that they fit in fields of four bits.
  *
  * @param[out] out  new lattice, the caller frees it; NULL on failure.
- * Errors: GOSSET_E_ARGUMENT for an unknown family, a dimension the family does not have, an empty
- * shell, or one of more than 2^256 points.
+ * Errors: GOSSET_E_ARGUMENT for an unknown family, a dimension or norm the family does not have, an
+ * empty shell, or one of more than 2^512 points.
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_create(gosset_lattice **out, const char *spec,
                                                                    const gosset_env *env);
@@ -37,7 +38,7 @@ typedef struct gosset_lattice_info {
     uint32_t norm;           /* squared length of the integer points */
     uint32_t code_size;      /* bytes of a compact code: ceil(bits / 8) */
     double bits;             /* log2 of the number of points */
-    char point_count[80];    /* the exact number of points, in decimal */
+    char point_count[160];   /* the exact number of points, in decimal */
 } gosset_lattice_info;
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_describe(const gosset_lattice *lattice,
                                                                      gosset_lattice_info *info);
@@ -45,11 +46,12 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_describe(const gosse
 /**
  * Nearest lattice point of each vector, as a compact code: its rank, little-endian, code_size bytes.
  * Vectors need not be unit length; only their direction counts (a zero vector gets a valid point).
- * The same floats give the same code on every CPU, thread and batch size. Ties go to the point whose
- * sorted magnitudes are lexicographically larger, then to the lower coordinate index.
+ * The same floats give the same code on every CPU, thread and batch size: among equally near points the
+ * choice is a fixed function of the vector; a coordinate that is zero counts as positive.
  *
  * @param vectors  count x dimension floats, row by row.
  * @param codes    count x code_size bytes, written in full.
+ * Errors: GOSSET_E_ARGUMENT names the row that holds NaN or infinity; nothing is written then.
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_lattice_encode(const gosset_lattice *lattice, size_t count,
                                                                    const float *vectors, uint8_t *codes);

@@ -3,14 +3,14 @@
 #define GOSSET_LATTICE_INTERNAL_H
 
 #include "base/env.h"
-#include "lattice/wide.h" /* gosset__wide: 256-bit unsigned */
+#include "lattice/wide.h" /* gosset__wide: 512-bit unsigned */
 #include <gosset/lattice.h>
 
-enum { GOSSET__LATTICE_MAX_DIMENSION = 128 };
+enum { GOSSET__LATTICE_MAX_DIMENSION = 128, GOSSET__LATTICE_MAX_CELLS = 1 << 24 };
 
 typedef struct gosset__lattice_ops {
     const char *name;
-    /** Fills point_count, max_coordinate and state; the dimension, norm and env are set. */
+    /** Fills point_count, max_coordinate and state; the dimension, norm, limit and env are set. */
     gosset_status (*create)(gosset_lattice *self);
     void (*destroy)(gosset_lattice *self);
     /** The point of largest inner product with x. Exact; allocates nothing; thread-safe. */
@@ -18,6 +18,12 @@ typedef struct gosset__lattice_ops {
     void (*rank)(const gosset_lattice *self, const int8_t *point, gosset__wide *rank);
     /** rank < point_count is guaranteed by the caller. */
     void (*unrank)(const gosset_lattice *self, const gosset__wide *rank, int8_t *point);
+    /**
+     * scores[r] = sum_i x[i] * point_r[i] for every point, in the order of their ranks; for lattices of at
+     * most GOSSET__LATTICE_MAX_CELLS points. `scratch`: scores_scratch() more integers.
+     */
+    void (*scores)(const gosset_lattice *self, const int32_t *x, int32_t *scores, int32_t *scratch);
+    size_t (*scores_scratch)(const gosset_lattice *self);
 } gosset__lattice_ops;
 
 struct gosset_lattice {
@@ -25,6 +31,7 @@ struct gosset_lattice {
     gosset__env env;
     char spec[64];
     uint32_t dimension, norm, code_size;
+    uint32_t limit;          /* of the spec: largest |coordinate| wanted; 0 = not given */
     uint32_t max_coordinate; /* largest |coordinate| a point can have; <= 127 */
     float scale;             /* 1 / sqrt(norm): integer point to unit vector */
     gosset__wide point_count;

@@ -1,0 +1,235 @@
+#include "lattice/codec.h"
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include <math.h>
+
+enum {
+    NIBBLE_LIMIT = 7,
+    NIBBLE_ZERO = 8,
+    /** Cell scores reach at most this: 16 bits are finer than any error that matters, and sort in two passes. */
+    SCORE_LIMIT = 32000,
+    DIGIT_BITS = 8,
+    DIGITS = 1 << DIGIT_BITS
+};
+
+struct gosset__codec {
+    gosset__env env;
+    const gosset_lattice *cells, *codes;
+    const gosset__kernels *kernels;
+    uint32_t cell_count;
+    size_t scratch_count; /* integers the cell lattice needs to score all points */
+};
+
+/** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
+struct gosset__codec_query {
+    int8_t *values;       /* the latent for the scan: 127 = its largest magnitude */
+    int32_t *coordinates; /* the latent's first coordinates for the cells */
+    int32_t *scores, *scratch;
+    uint32_t *positions[2], *keys[2]; /* the sort's items */
+    float deviation;                  /* of the scores over all cells */
+    int scored;
+};
+
+gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *cells, const gosset_lattice *codes,
+                                   const gosset__env *env, const gosset__kernels *kernels)
+{
+    gosset_status status = GOSSET_OK;
+    *out = NULL;
+    GOSSET_REQUIRE(codes->dimension % 8 == 0, GOSSET_E_DIMENSION,
+                   "codec: dimension of the code lattice %s: expected a multiple of 8, found %u", codes->spec,
+                   codes->dimension);
+    GOSSET_REQUIRE(cells->dimension <= codes->dimension, GOSSET_E_DIMENSION,
+                   "codec: dimension of the cell lattice %s: expected at most that of %s, found %u", cells->spec,
+                   codes->spec, cells->dimension);
+    const gosset__wide most = gosset__wide_make(GOSSET__LATTICE_MAX_CELLS);
+    GOSSET_REQUIRE(gosset__wide_compare(&cells->point_count, &most) <= 0, GOSSET_E_ARGUMENT,
+                   "codec: points of the cell lattice %s: expected at most %d, found 2^%.1f", cells->spec,
+                   GOSSET__LATTICE_MAX_CELLS, gosset__wide_log2(&cells->point_count));
+    gosset__codec *codec = gosset__alloc_zero(env, sizeof *codec);
+    if (codec == NULL) return gosset__no_memory("a codec", sizeof *codec);
+    codec->env = *env;
+    codec->cells = cells;
+    codec->codes = codes;
+    codec->kernels = kernels;
+    codec->cell_count = (uint32_t)cells->point_count.word[0];
+    codec->scratch_count = cells->ops->scores_scratch(cells);
+    *out = codec;
+out:
+    return status;
+}
+
+void gosset__codec_free(gosset__codec *codec)
+{
+    if (codec == NULL) return;
+    const gosset__env env = codec->env;
+    gosset__free(&env, codec);
+}
+
+uint32_t gosset__codec_dimension(const gosset__codec *codec) { return codec->codes->dimension; }
+uint32_t gosset__codec_code_size(const gosset__codec *codec) { return codec->codes->dimension / 2; }
+uint32_t gosset__codec_cell_count(const gosset__codec *codec) { return codec->cell_count; }
+
+/* ---- base side -------------------------------------------------------------------------------------------- */
+
+static uint32_t nibble(int8_t value)
+{
+    const int cut = value > NIBBLE_LIMIT ? NIBBLE_LIMIT : value < -NIBBLE_LIMIT ? -NIBBLE_LIMIT : value;
+    return (uint32_t)(cut + NIBBLE_ZERO);
+}
+
+void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *latents, uint32_t *cells,
+                          uint8_t *codes)
+{
+    const uint32_t dimension = codec->codes->dimension;
+    int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
+    gosset__wide rank;
+    for (size_t row = 0; row < count; row++, latents += dimension, codes += dimension / 2) {
+        codec->cells->ops->nearest(codec->cells, latents, point);
+        codec->cells->ops->rank(codec->cells, point, &rank);
+        cells[row] = (uint32_t)rank.word[0];
+        codec->codes->ops->nearest(codec->codes, latents, point);
+        for (uint32_t h = 0; h < dimension / 8; h++)
+            for (uint32_t j = 0; j < 4; j++)
+                codes[4 * h + j] = (uint8_t)(nibble(point[8 * h + j]) | nibble(point[8 * h + 4 + j]) << 4);
+    }
+}
+
+/** A packed code is its words of the block in a row, so this is a transposition of 32-bit words. */
+void gosset__codec_block(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block)
+{
+    const uint32_t words = codec->codes->dimension / 8, zero = 0x11111111u * NIBBLE_ZERO;
+    for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c++)
+        for (uint32_t h = 0; h < words; h++)
+            gosset__store32(block + 4 * (h * GOSSET__SCAN_BLOCK + c),
+                            c < count ? gosset__load32(codes + 4 * (c * words + h)) : zero);
+}
+
+/* ---- query side ------------------------------------------------------------------------------------------- */
+
+/** Hands out the next `size` bytes of a query's block; with base NULL it only measures. */
+static void *take(uint8_t *base, size_t *used, size_t size)
+{
+    void *part = base == NULL ? NULL : base + *used;
+    *used += gosset__round_up(size, 64);
+    return part;
+}
+
+static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_query *query)
+{
+    size_t used = 0;
+    take(base, &used, sizeof *query);
+    query->values = take(base, &used, codec->codes->dimension);
+    query->coordinates = take(base, &used, codec->cells->dimension * sizeof(int32_t));
+    query->scores = take(base, &used, codec->cell_count * sizeof(int32_t));
+    query->scratch = take(base, &used, codec->scratch_count * sizeof(int32_t));
+    for (int i = 0; i < 2; i++) {
+        query->positions[i] = take(base, &used, codec->cell_count * sizeof(uint32_t));
+        query->keys[i] = take(base, &used, codec->cell_count * sizeof(uint32_t));
+    }
+    return used;
+}
+
+size_t gosset__codec_query_size(const gosset__codec *codec)
+{
+    gosset__codec_query query;
+    return lay_out(codec, NULL, &query);
+}
+
+static int32_t round_away(double value) { return (int32_t)(value < 0 ? value - 0.5 : value + 0.5); }
+
+void gosset__codec_query_set(const gosset__codec *codec, const float *latent, gosset__codec_query *query)
+{
+    const gosset_lattice *cells = codec->cells;
+    lay_out(codec, (uint8_t *)query, query);
+    double largest = 0, length = 0;
+    for (uint32_t i = 0; i < codec->codes->dimension; i++)
+        if (fabs((double)latent[i]) > largest) largest = fabs((double)latent[i]);
+    for (uint32_t i = 0; i < codec->codes->dimension; i++)
+        query->values[i] = (int8_t)(largest > 0 ? round_away((double)latent[i] * (127 / largest)) : 0);
+
+    /* |<x, z>| <= |x| |z|, so no sum of scores leaves 16 bits (rounding adds at most |z_i| / 2 a term) */
+    for (uint32_t i = 0; i < cells->dimension; i++) length += (double)latent[i] * latent[i];
+    const double scale = length > 0 ? SCORE_LIMIT / sqrt(length * cells->norm) : 0;
+    for (uint32_t i = 0; i < cells->dimension; i++) query->coordinates[i] = round_away((double)latent[i] * scale);
+    query->deviation = (float)(SCORE_LIMIT / sqrt(cells->dimension));
+    query->scored = 0;
+}
+
+const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query) { return query->scores; }
+
+/** The value a standard normal variable exceeds with probability p (Abramowitz and Stegun 26.2.22). */
+static double normal_quantile(double p)
+{
+    if (p > 0.5) return -normal_quantile(1 - p);
+    if (p < 1e-9) p = 1e-9;
+    const double t = sqrt(-2 * log(p));
+    return t - (2.30753 + 0.27061 * t) / (1 + t * (0.99229 + 0.04481 * t));
+}
+
+/**
+ * Positions of all cells above some threshold, ascending, `count` of them at least and not many more. The first
+ * threshold is a guess as if scores were normal; it decides the time, never the answer.
+ */
+static size_t select_best(const gosset__codec *codec, gosset__codec_query *query, uint32_t count)
+{
+    const size_t enough = 2 * (size_t)count + 256;
+    int32_t low = -2 * SCORE_LIMIT, high = 2 * SCORE_LIMIT; /* everything is above low, less than count above high */
+    int32_t threshold = low;
+    if (count + count / 4 < codec->cell_count)
+        threshold = (int32_t)(query->deviation * normal_quantile(1.25 * count / codec->cell_count));
+    for (;;) {
+        if (threshold < low || threshold >= high) threshold = low + (high - low) / 2;
+        const size_t found = codec->kernels->select_above(query->scores, codec->cell_count, threshold,
+                                                          query->positions[0]);
+        if (found >= count && (found <= enough || high - threshold <= 1)) return found;
+        if (found < count) high = threshold;
+        else low = threshold;
+        threshold = low + (high - low) / 2;
+    }
+}
+
+/** Stable sort by descending score, least significant digit first. Returns the list the result is in. */
+static const uint32_t *sort_best(gosset__codec_query *query, size_t count)
+{
+    int32_t best = INT32_MIN, worst = INT32_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const int32_t score = query->scores[query->positions[0][i]];
+        query->keys[0][i] = (uint32_t)score;
+        best = score > best ? score : best;
+        worst = score < worst ? score : worst;
+    }
+    for (size_t i = 0; i < count; i++) query->keys[0][i] = (uint32_t)best - query->keys[0][i];
+    const uint32_t range = (uint32_t)best - (uint32_t)worst;
+    int from = 0;
+    for (uint32_t shift = 0; range >> shift > 0; shift += DIGIT_BITS, from = !from) {
+        uint32_t start[DIGITS + 1] = {0};
+        for (size_t i = 0; i < count; i++) start[(query->keys[from][i] >> shift & (DIGITS - 1)) + 1]++;
+        for (uint32_t digit = 0; digit < DIGITS; digit++) start[digit + 1] += start[digit];
+        for (size_t i = 0; i < count; i++) {
+            const uint32_t place = start[query->keys[from][i] >> shift & (DIGITS - 1)]++;
+            query->keys[!from][place] = query->keys[from][i];
+            query->positions[!from][place] = query->positions[from][i];
+        }
+    }
+    return query->positions[from];
+}
+
+uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *query, uint32_t count, uint32_t *cells)
+{
+    if (count > codec->cell_count) count = codec->cell_count;
+    if (count == 0) return 0;
+    if (!query->scored)
+        codec->cells->ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
+    query->scored = 1;
+    const size_t found = select_best(codec, query, count);
+    memcpy(cells, sort_best(query, found), count * sizeof *cells);
+    return count;
+}
+
+void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
+                        size_t block_count, int32_t *scores)
+{
+    codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, query->values, scores);
+}
