@@ -1,0 +1,267 @@
+/* The index as it is opened: directory of cells in memory, codes as scan blocks, pages by number. */
+#include "index/store.h"
+#include "base/bytes.h"
+#include "base/status.h"
+#include "index/directory.h"
+#include "index/store_internal.h"
+#include "kernel/kernel.h"
+
+enum { OPEN_ATTEMPTS = 8 };
+
+/* ---- open ----------------------------------------------------------------------------------- */
+
+static gosset_status read_model(gosset__store *store, const gosset__manifest *manifest) {
+    gosset_status status = GOSSET_OK;
+    char name[GOSSET__NAME_MAX], path[GOSSET__PATH_MAX];
+    gosset__model_name(name, manifest->generation);
+    GOSSET_TRY(gosset__path_join(path, store->directory, name));
+    GOSSET_TRY(gosset__read_file(&store->env, path, manifest->model_size, &store->model, &store->model_size));
+    GOSSET_REQUIRE(store->model_size == manifest->model_size, GOSSET_E_CORRUPT,
+                   "%s: length: expected %llu bytes, found %zu", path, (unsigned long long)manifest->model_size,
+                   store->model_size);
+    GOSSET_REQUIRE(gosset__hash(store->model, store->model_size, 0) == manifest->model_hash, GOSSET_E_CORRUPT,
+                   "%s: bytes 0 to %zu: checksum differs", path, store->model_size);
+out:
+    return status;
+}
+
+/* Counts of the cells are collected one place to the right, so that summing up gives the first rows. */
+typedef struct cells_context {
+    gosset__store *store;
+    const gosset__shard *shard;
+    uint32_t last; /* cell of the row before */
+    int first;     /* the next cell is the first of its shard, and may go on from the shard before */
+} cells_context;
+
+static gosset_status count_cell(void *context, uint32_t cell, uint32_t rows) {
+    cells_context *cells = context;
+    if (cells->first && cell < cells->last)
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: cells at byte %llu: cell %u comes after cell %u of the shard before",
+                            cells->shard->path,
+                            (unsigned long long)cells->shard->header.sections[GOSSET__SECTION_CELLS].offset, cell,
+                            cells->last);
+    cells->first = 0;
+    cells->last = cell;
+    cells->store->cell_first[cell + 1] += rows;
+    return GOSSET_OK;
+}
+
+static gosset_status open_shards(gosset__store *store, const gosset__manifest *manifest) {
+    gosset_status status = GOSSET_OK;
+    cells_context cells = {.store = store};
+    for (uint32_t i = 0; i < manifest->shard_count; i++) {
+        gosset__shard *shard = &store->shards[i];
+        GOSSET_TRY(gosset__shard_open(shard, store->directory, manifest, i));
+        store->shard_count = i + 1;
+        store->disk_bytes += shard->header.file_length;
+        store->shard_first_row[i + 1] = store->shard_first_row[i] + shard->header.row_count;
+        store->shard_first_page[i + 1] = store->shard_first_page[i] + shard->header.page_count;
+        cells.shard = shard;
+        cells.first = 1;
+        GOSSET_TRY(gosset__shard_cells(shard, &store->env, count_cell, &cells));
+    }
+    for (uint32_t cell = 0; cell < store->layout.cell_count; cell++)
+        store->cell_first[cell + 1] += store->cell_first[cell];
+out:
+    return status;
+}
+
+static gosset_status open_io(gosset__store *store, const char *io) {
+    gosset_status status = GOSSET_OK;
+    gosset__io_file *files = gosset__alloc_array(&store->env, store->shard_count, sizeof *files);
+    if (files == NULL) return gosset__no_memory("the list of shards", store->shard_count * sizeof *files);
+    for (uint32_t i = 0; i < store->shard_count; i++) {
+        memcpy(files[i].path, store->shards[i].path, sizeof files[i].path);
+        files[i].pages_offset = store->shards[i].header.sections[GOSSET__SECTION_PAGES].offset;
+        files[i].page_count = store->shards[i].header.page_count;
+    }
+    GOSSET_TRY(gosset__io_files_open(&store->files, io, files, store->shard_count, store->layout.page_size,
+                                     &store->env));
+    store->resident_bytes += store->files->resident_bytes;
+out:
+    gosset__free(&store->env, files);
+    return status;
+}
+
+static gosset_status allocate(gosset__store *store, const gosset__manifest *manifest) {
+    const gosset__env *env = &store->env;
+    size_t cells = (size_t)store->layout.cell_count + 1, shards = (size_t)manifest->shard_count + 1;
+    store->cell_first = gosset__alloc_zero(env, cells * sizeof *store->cell_first);
+    store->shard_first_row = gosset__alloc_zero(env, shards * sizeof *store->shard_first_row);
+    store->shard_first_page = gosset__alloc_zero(env, shards * sizeof *store->shard_first_page);
+    store->shards = gosset__alloc_zero(env, shards * sizeof *store->shards);
+    if (store->cell_first == NULL || store->shard_first_row == NULL || store->shard_first_page == NULL ||
+        store->shards == NULL)
+        return gosset__no_memory("the directory of cells", cells * sizeof *store->cell_first);
+    store->resident_bytes = sizeof *store + cells * sizeof *store->cell_first +
+                            shards * (2 * sizeof(uint64_t) + sizeof *store->shards);
+    if (manifest->calibration_size > 0) {
+        store->calibration = gosset__alloc(env, manifest->calibration_size);
+        if (store->calibration == NULL) return gosset__no_memory("the calibration", manifest->calibration_size);
+        memcpy(store->calibration, manifest->calibration, manifest->calibration_size);
+        store->calibration_size = manifest->calibration_size;
+    }
+    return GOSSET_OK;
+}
+
+gosset_status gosset__store_open_manifest(gosset__store **out, const char *directory,
+                                          const gosset__manifest *manifest, const char *io, const gosset__env *env) {
+    gosset_status status = GOSSET_OK;
+    *out = NULL;
+    gosset__store *store = gosset__alloc_zero(env, sizeof *store);
+    if (store == NULL) return gosset__no_memory("a store", sizeof *store);
+    store->env = *env;
+    store->layout = manifest->layout;
+    store->row_count = manifest->row_count;
+    store->page_count = manifest->page_count;
+    store->generation = manifest->generation;
+    store->format_version = GOSSET__FORMAT_VERSION;
+    GOSSET_REQUIRE(strlen(directory) < GOSSET__PATH_MAX - GOSSET__NAME_MAX - 2, GOSSET_E_ARGUMENT,
+                   "%.64s...: path: too long", directory);
+    strcpy(store->directory, directory);
+    GOSSET_TRY(allocate(store, manifest));
+    GOSSET_TRY(read_model(store, manifest));
+    GOSSET_TRY(open_shards(store, manifest));
+    GOSSET_TRY(open_io(store, io));
+    store->disk_bytes += store->model_size + manifest->file_length;
+    store->resident_bytes += store->model_size + store->calibration_size;
+out:
+    if (status != GOSSET_OK) {
+        gosset__store_close(store);
+        store = NULL;
+    }
+    *out = store;
+    return status;
+}
+
+/* A writer that replaces the index may remove its files between our look at the manifest and theirs: then the
+ * manifest has changed, and opening starts again. */
+gosset_status gosset__store_open(gosset__store **out, const char *directory, const char *io, const gosset__env *env) {
+    gosset__manifest manifest;
+    uint64_t generation = 0;
+    gosset_status status = GOSSET_OK;
+    *out = NULL;
+    for (int attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
+        gosset_status read = gosset__manifest_read(&manifest, directory, env);
+        if (read != GOSSET_OK) status = read;
+        if (read == GOSSET_OK && (attempt == 0 || manifest.generation != generation)) {
+            generation = manifest.generation;
+            status = gosset__store_open_manifest(out, directory, &manifest, io, env);
+        } else {
+            attempt = OPEN_ATTEMPTS;
+        }
+        gosset__manifest_free(&manifest, env);
+        if (status != GOSSET_E_NOT_FOUND) break;
+    }
+    return status;
+}
+
+void gosset__store_close(gosset__store *store) {
+    if (store == NULL) return;
+    gosset__env env = store->env;
+    if (store->files != NULL) gosset__io_files_close(store->files);
+    for (uint32_t i = 0; i < store->shard_count; i++) gosset__shard_close(&store->shards[i]);
+    gosset__free(&env, store->shards);
+    gosset__free(&env, store->cell_first);
+    gosset__free(&env, store->shard_first_row);
+    gosset__free(&env, store->shard_first_page);
+    gosset__free(&env, store->blocks);
+    gosset__free(&env, store->model);
+    gosset__free(&env, store->calibration);
+    gosset__free(&env, store);
+}
+
+/* ---- codes ---------------------------------------------------------------------------------- */
+
+/* Blocks cross the borders of chunks and shards: a part of a block waits in `pending`. */
+typedef struct load_context {
+    gosset__store *store;
+    gosset__block_fn block;
+    const void *context;
+    uint8_t *pending;
+    size_t pending_count;
+    uint64_t next; /* block */
+} load_context;
+
+static void emit_block(load_context *load, const uint8_t *codes, size_t count) {
+    size_t size = (size_t)GOSSET__SCAN_BLOCK * load->store->layout.code_size;
+    load->block(load->context, codes, count, load->store->blocks + load->next++ * size);
+}
+
+static gosset_status load_codes(void *context, const uint8_t *codes, size_t count) {
+    load_context *load = context;
+    const size_t code_size = load->store->layout.code_size;
+    while (count > 0) {
+        if (load->pending_count == 0 && count >= GOSSET__SCAN_BLOCK) {
+            emit_block(load, codes, GOSSET__SCAN_BLOCK);
+            codes += GOSSET__SCAN_BLOCK * code_size;
+            count -= GOSSET__SCAN_BLOCK;
+            continue;
+        }
+        size_t room = GOSSET__SCAN_BLOCK - load->pending_count, part = count < room ? count : room;
+        memcpy(load->pending + load->pending_count * code_size, codes, part * code_size);
+        load->pending_count += part;
+        codes += part * code_size;
+        count -= part;
+        if (load->pending_count < GOSSET__SCAN_BLOCK) break;
+        emit_block(load, load->pending, GOSSET__SCAN_BLOCK);
+        load->pending_count = 0;
+    }
+    return GOSSET_OK;
+}
+
+gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn block, const void *context) {
+    gosset_status status = GOSSET_OK;
+    size_t block_size = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size;
+    load_context load = {.store = store, .block = block, .context = context};
+    if (store->blocks != NULL) return gosset__fail(GOSSET_E_STATE, "%s: codes are loaded already", store->directory);
+    store->block_count = (store->row_count + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+    store->blocks = gosset__alloc_array(&store->env, (size_t)store->block_count, block_size);
+    load.pending = gosset__alloc(&store->env, block_size);
+    GOSSET_REQUIRE(store->blocks != NULL && load.pending != NULL, GOSSET_E_NO_MEMORY,
+                   "%s: no memory for %llu codes of %u bytes", store->directory, (unsigned long long)store->row_count,
+                   store->layout.code_size);
+    for (uint32_t i = 0; i < store->shard_count; i++)
+        GOSSET_TRY(gosset__shard_codes(&store->shards[i], &store->env, load_codes, &load));
+    if (load.pending_count > 0) emit_block(&load, load.pending, load.pending_count);
+    store->resident_bytes += store->block_count * block_size;
+out:
+    gosset__free(&store->env, load.pending);
+    if (status != GOSSET_OK) {
+        gosset__free(&store->env, store->blocks);
+        store->blocks = NULL;
+        store->block_count = 0;
+    }
+    return status;
+}
+
+/* ---- pages ---------------------------------------------------------------------------------- */
+
+/* The shard whose range of `firsts` holds `value`: the last one that starts at or before it. */
+static uint32_t find_shard(const uint64_t *firsts, uint32_t count, uint64_t value) {
+    uint32_t low = 0;
+    while (count > 1) {
+        uint32_t half = count / 2;
+        if (firsts[low + half] <= value) low += half;
+        count -= half;
+    }
+    return low;
+}
+
+gosset_status gosset__store_check_page(const gosset__store *store, uint64_t page, const uint8_t *data) {
+    uint32_t i = find_shard(store->shard_first_page, store->shard_count, page);
+    uint64_t inside = page - store->shard_first_page[i];
+    uint64_t found = gosset__load64(data + store->layout.page_size - GOSSET__HASH_SIZE);
+    if (gosset__page_hash(&store->layout, store->generation, i, inside, data) == found) return GOSSET_OK;
+    return gosset__page_damaged(&store->shards[i], inside);
+}
+
+uint64_t gosset__store_page_of(const gosset__store *store, uint64_t row) {
+    uint32_t i = find_shard(store->shard_first_row, store->shard_count, row);
+    return store->shard_first_page[i] + (row - store->shard_first_row[i]) / store->layout.records_per_page;
+}
+
+uint32_t gosset__store_page_records(const gosset__store *store, uint64_t page) {
+    uint32_t i = find_shard(store->shard_first_page, store->shard_count, page);
+    return gosset__shard_page_records(&store->shards[i].header, page - store->shard_first_page[i]);
+}
