@@ -1,0 +1,77 @@
+#include "api/build.h"
+#include "api/calibrate.h"
+#include "base/status.h"
+#include <unistd.h>
+
+enum {
+    LIBRARIES = 24 << 20, /* code, stacks and the BLAS's own buffers, as resident in a small program */
+    STORE_MINIMUM = 16 << 20,
+    SHARD_SIZE = 1 << 30
+};
+
+static uint64_t quarter_of_ram(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 4 : UINT64_C(1) << 30;
+}
+
+gosset_status gosset__build_config_read(gosset__build_config *out, const gosset_writer_config *config) {
+    gosset_status status = gosset__config_read(&out->user, sizeof out->user, config, "gosset_writer_config");
+    if (status == GOSSET_OK) status = gosset__env_read(&out->env, out->user.env);
+    if (status != GOSSET_OK) return status;
+    out->memory = out->user.memory ? out->user.memory : quarter_of_ram();
+    out->shard_size = out->user.shard_size ? out->user.shard_size : SHARD_SIZE;
+    return GOSSET_OK;
+}
+
+gosset_status gosset__build_split(const gosset__build_config *config, uint64_t held, uint64_t *store_memory) {
+    uint64_t minimum = LIBRARIES + STORE_MINIMUM + held;
+    if (config->memory < minimum)
+        return gosset__fail(GOSSET_E_ARGUMENT,
+                            "memory: expected at least %.0f MiB for this model and %u threads, found %.1f MiB",
+                            (double)(minimum + (1 << 20) - 1) / (1 << 20), config->env.threads,
+                            (double)config->memory / (1 << 20));
+    *store_memory = config->memory - LIBRARIES - held;
+    return GOSSET_OK;
+}
+
+gosset_status gosset__codec_of_model(gosset__codec **out, gosset_model_info *info, const gosset_model *model,
+                                     const gosset__kernels *kernels, const gosset__env *env) {
+    *out = NULL;
+    *info = (gosset_model_info){.struct_size = sizeof *info};
+    gosset_status status = gosset_model_describe(model, info);
+    if (status != GOSSET_OK) return status;
+    return gosset__codec_create(out, info->cell_lattice, info->code_lattice, env, kernels);
+}
+
+static void block(const void *context, const uint8_t *codes, size_t count, uint8_t *out) {
+    gosset__codec_block(context, codes, count, out);
+}
+
+gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *codec) {
+    return gosset__store_load_codes(store, block, codec);
+}
+
+gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model,
+                                    const gosset__codec *codec, const gosset__kernels *kernels, gosset__pool *pool,
+                                    const gosset__truth *truth, const gosset__env *env) {
+    gosset_status status = GOSSET_OK;
+    gosset__store *store = NULL;
+    gosset__calibration calibration;
+    gosset__ticker ticker;
+    void *data = NULL;
+    size_t size = 0;
+    GOSSET_TRY(gosset__store_writer_finish(writer));
+    GOSSET_TRY(gosset__store_writer_open(writer, "threads", &store));
+    GOSSET_TRY(gosset__load_codes(store, codec));
+    gosset__calibrate_config config = {store, model, codec, kernels, pool, truth};
+    gosset__ticker_start(&ticker, env);
+    GOSSET_TRY(gosset__calibrate(&calibration, &config, env, &ticker));
+    gosset__store_close(store);
+    store = NULL;
+    GOSSET_TRY(gosset__calibration_store(&calibration, truth, env, &data, &size));
+    GOSSET_TRY(gosset__store_writer_publish(writer, data, size));
+out:
+    gosset__free(env, data);
+    gosset__store_close(store);
+    return status;
+}

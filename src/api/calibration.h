@@ -1,0 +1,36 @@
+/** What an index knows about its own recall: settings per target, and the truth they were measured against. */
+#ifndef GOSSET_API_CALIBRATION_H
+#define GOSSET_API_CALIBRATION_H
+
+#include "api/truth.h"
+
+enum { GOSSET__CALIBRATION_ENTRIES_MAX = 16 };
+
+typedef struct gosset__calibration_entry {
+    double recall; /* at 10, reached with one standard error to spare */
+    uint32_t probe, rerank;
+    double pages; /* expected per query */
+} gosset__calibration_entry;
+
+typedef struct gosset__calibration {
+    uint32_t entry_count; /* 0: too few rows or no held-out vectors; a rule of thumb applies */
+    gosset__calibration_entry entries[GOSSET__CALIBRATION_ENTRIES_MAX]; /* recall rising */
+} gosset__calibration;
+
+/** The bytes kept in the manifest (layout: README.md). Freed by the caller through env. */
+gosset_status gosset__calibration_store(const gosset__calibration *calibration, const gosset__truth *truth,
+                                        const gosset__env *env, void **data, size_t *size);
+/** Trusts nothing. `truth` may be NULL; else it is freed by the caller. `name` opens error sentences. */
+gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset__truth *truth, const void *data,
+                                       size_t size, const char *name, const gosset__env *env);
+
+/** Bounds of an index that settings must respect. */
+typedef struct gosset__extent {
+    uint64_t rows, pages;
+    uint32_t cells;
+} gosset__extent;
+
+/** Probe, rerank and expected pages for recall@k. */
+gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration,
+                                                   const gosset__extent *extent, double recall, uint32_t k);
+#endif
