@@ -21,9 +21,9 @@ typedef struct gosset__io gosset__io;
 
 typedef struct gosset__io_read {
     uint32_t file;
-    uint64_t page;    /* within the file */
-    uint8_t *buffer;  /* inside the memory gosset__io_buffers returned */
-    uint64_t tag;     /* given back on completion */
+    uint64_t page;   /* within the file */
+    uint8_t *buffer; /* one of the page buffers in io->buffers */
+    uint64_t tag;    /* given back on completion */
 } gosset__io_read;
 
 typedef struct gosset__io_ops {

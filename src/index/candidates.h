@@ -1,0 +1,55 @@
+/** From a latent to rows worth reading: probe cells, scan their codes, keep the best. Memory only, no I/O. */
+#ifndef GOSSET_INDEX_CANDIDATES_H
+#define GOSSET_INDEX_CANDIDATES_H
+
+#include "index/store.h"
+#include "index/topk.h"
+#include "lattice/codec.h"
+
+enum { GOSSET__SCAN_ROWS = 4096 }; /* scores held at once: 16 KiB, half of a first-level cache */
+
+/** Rows [first, end). */
+typedef struct gosset__rows {
+    uint64_t first, end;
+} gosset__rows;
+
+/** Scores from `position` on are those of rows from `row` on. */
+typedef struct gosset__segment {
+    uint64_t row;
+    uint32_t position, zero;
+} gosset__segment;
+
+/** A part of a searcher: the pointers lead into its workspace (search.c draws it). */
+typedef struct gosset__candidates {
+    const gosset__store *store;
+    const gosset__codec *codec;
+    const gosset__kernels *kernels;
+    gosset__codec_query *query;
+    uint32_t *cells;           /* probe: best first */
+    gosset__rows *runs;        /* probe: ascending, not touching */
+    uint64_t *cell_bits;       /* a bit per cell, all zero between queries */
+    uint64_t *cell_words;      /* a bit per word of cell_bits, likewise */
+    int32_t *scores;           /* GOSSET__SCAN_ROWS */
+    uint32_t *positions;       /* GOSSET__SCAN_ROWS */
+    gosset__segment *segments; /* GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK */
+    gosset__ranked *items;     /* gosset__best_capacity(rerank) */
+    uint32_t cells_found, run_count;
+    uint64_t rows_found; /* in the probed cells */
+} gosset__candidates;
+
+/** Words of cell_bits and of cell_words. */
+static inline size_t gosset__cell_bit_words(uint32_t cell_count) {
+    return cell_count / 64 + 1;
+}
+static inline size_t gosset__cell_summary_words(uint32_t cell_count) {
+    return cell_count / 4096 + 1;
+}
+
+/** Sets the query; the probes and scans that follow are about it. */
+void gosset__candidates_query(gosset__candidates *candidates, const float *latent);
+/** Finds the `probe` best cells and their rows. */
+void gosset__candidates_probe(gosset__candidates *candidates, uint32_t probe);
+/** The `count` best rows of the probed cells, by score, ties by lower row; in no order. */
+void gosset__candidates_scan(gosset__candidates *candidates, size_t count, gosset__best *best);
+
+#endif
