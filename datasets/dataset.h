@@ -2,7 +2,7 @@
 #ifndef GOSSET_DATASETS_DATASET_H
 #define GOSSET_DATASETS_DATASET_H
 
-#include "vectors.h"
+#include "datasets/vectors.h"
 
 /** Where the rows of a file lie: row i starts at `offset + i * stride`, its elements after `row_header` bytes. */
 typedef struct dataset_layout {

@@ -2,7 +2,7 @@
  * NumPy's .npy (NEP 1): magic, version, header length, then a Python dict literal. Only what numpy.save writes is
  * accepted: the three keys in any order, no nesting beyond the shape.
  */
-#include "dataset.h"
+#include "datasets/dataset.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -49,8 +49,10 @@ static const char *parse_shape(const char *text, npy_header *header) {
         if (header->axes < SHAPE_MAX) header->shape[header->axes] = value;
         header->axes++;
         text = skip_space(text);
-        if (*text == ',') text++;
-        else if (*text != ')') return NULL;
+        if (*text == ',')
+            text++;
+        else if (*text != ')')
+            return NULL;
     }
     return text + 1;
 }
@@ -84,8 +86,10 @@ static int parse_dict(const char *text, npy_header *header) {
         text = parse_entry(text, header);
         if (!text) return 0;
         text = skip_space(text);
-        if (*text == ',') text++;
-        else if (*text != '}') return 0;
+        if (*text == ',')
+            text++;
+        else if (*text != '}')
+            return 0;
     }
     return *skip_space(text + 1) == 0 && header->has_descr && header->has_order && header->has_shape;
 }

@@ -1,5 +1,5 @@
-#include "vectors.h"
-#include "dataset.h"
+#include "datasets/vectors.h"
+#include "datasets/dataset.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,9 @@ struct gosset_dataset {
 
 static _Thread_local char last_error[1024];
 
-const char *gosset_dataset_error(void) { return last_error; }
+const char *gosset_dataset_error(void) {
+    return last_error;
+}
 
 gosset_status dataset_fail(gosset_status status, const char *format, ...) {
     va_list arguments;
@@ -156,9 +158,15 @@ static gosset_status parse(gosset_dataset *dataset, const dataset_format *format
     layout->element = format->element;
     gosset_status status = GOSSET_OK;
     switch (format->family) {
-    case FAMILY_VECS: status = parse_vecs(layout, dataset->fd, dataset->size, dataset->path); break;
-    case FAMILY_BIN: status = parse_bin(layout, dataset->fd, dataset->size, dataset->path); break;
-    case FAMILY_NPY: status = dataset_parse_npy(layout, dataset->fd, dataset->size, dataset->path); break;
+    case FAMILY_VECS:
+        status = parse_vecs(layout, dataset->fd, dataset->size, dataset->path);
+        break;
+    case FAMILY_BIN:
+        status = parse_bin(layout, dataset->fd, dataset->size, dataset->path);
+        break;
+    case FAMILY_NPY:
+        status = dataset_parse_npy(layout, dataset->fd, dataset->size, dataset->path);
+        break;
     }
     return status == GOSSET_OK ? check_size(layout, dataset->size, dataset->path) : status;
 }
@@ -173,11 +181,16 @@ gosset_status gosset_dataset_open(gosset_dataset **out, const char *path) {
     dataset->path = strdup(path);
     gosset_status status = GOSSET_OK;
     struct stat about;
-    if (!dataset->path) status = dataset_fail(GOSSET_E_NO_MEMORY, "%s: no memory", path);
-    else if (dataset->fd < 0) status = fail_errno(path, "open");
-    else if (fstat(dataset->fd, &about) != 0) status = fail_errno(path, "stat");
-    else if (!S_ISREG(about.st_mode)) status = dataset_fail(GOSSET_E_IO, "%s: not a regular file", path);
-    else if (about.st_size == 0) status = dataset_fail(GOSSET_E_CORRUPT, "%s: empty file", path);
+    if (!dataset->path)
+        status = dataset_fail(GOSSET_E_NO_MEMORY, "%s: no memory", path);
+    else if (dataset->fd < 0)
+        status = fail_errno(path, "open");
+    else if (fstat(dataset->fd, &about) != 0)
+        status = fail_errno(path, "stat");
+    else if (!S_ISREG(about.st_mode))
+        status = dataset_fail(GOSSET_E_IO, "%s: not a regular file", path);
+    else if (about.st_size == 0)
+        status = dataset_fail(GOSSET_E_CORRUPT, "%s: empty file", path);
     if (status == GOSSET_OK) {
         dataset->size = (uint64_t)about.st_size;
         status = parse(dataset, format);
@@ -201,9 +214,15 @@ void gosset_dataset_close(gosset_dataset *dataset) {
     free(dataset);
 }
 
-uint64_t gosset_dataset_count(const gosset_dataset *dataset) { return dataset->layout.count; }
-uint32_t gosset_dataset_dimension(const gosset_dataset *dataset) { return dataset->layout.dimension; }
-const char *gosset_dataset_path(const gosset_dataset *dataset) { return dataset->path; }
+uint64_t gosset_dataset_count(const gosset_dataset *dataset) {
+    return dataset->layout.count;
+}
+uint32_t gosset_dataset_dimension(const gosset_dataset *dataset) {
+    return dataset->layout.dimension;
+}
+const char *gosset_dataset_path(const gosset_dataset *dataset) {
+    return dataset->path;
+}
 gosset_element gosset_dataset_element(const gosset_dataset *dataset) {
     return dataset->layout.element == GOSSET_ELEMENT_F16 ? GOSSET_ELEMENT_F32 : dataset->layout.element;
 }
@@ -277,8 +296,7 @@ static gosset_vectors view_of(const gosset_dataset *dataset, const uint8_t *rows
 }
 
 static gosset_vectors view_of_floats(const gosset_dataset *dataset, const void *rows, size_t count) {
-    return (gosset_vectors){
-        .data = rows, .count = count, .dimension = dataset->layout.dimension, .type = GOSSET_F32};
+    return (gosset_vectors){.data = rows, .count = count, .dimension = dataset->layout.dimension, .type = GOSSET_F32};
 }
 
 gosset_status gosset_dataset_map(gosset_dataset *dataset, gosset_vectors *vectors) {
@@ -297,8 +315,10 @@ gosset_status gosset_dataset_map(gosset_dataset *dataset, gosset_vectors *vector
         dataset->rows = values > SIZE_MAX / sizeof(float) ? NULL : malloc(values * sizeof(float));
         if (!dataset->rows)
             return dataset_fail(GOSSET_E_NO_MEMORY, "%s: no memory for %zu values", dataset->path, values);
-        if (misaligned) memcpy(dataset->rows, rows, values * sizeof(float));
-        else convert_halves(dataset->rows, rows, values);
+        if (misaligned)
+            memcpy(dataset->rows, rows, values * sizeof(float));
+        else
+            convert_halves(dataset->rows, rows, values);
     }
     *vectors = view_of_floats(dataset, dataset->rows, layout->count);
     return GOSSET_OK;
@@ -314,55 +334,57 @@ static gosset_status reserve(gosset_dataset *dataset, uint8_t **buffer, size_t *
     return GOSSET_OK;
 }
 
+static gosset_status fill_buffer(gosset_dataset *dataset, uint64_t first, size_t count) {
+    const dataset_layout *layout = &dataset->layout;
+    const size_t size = count * layout->stride; /* at most the file */
+    gosset_status status = reserve(dataset, &dataset->buffer, &dataset->buffer_size, size > 0 ? size : 1);
+    if (status == GOSSET_OK)
+        status = dataset_read_at(dataset->fd, dataset->buffer, size, layout->offset + first * layout->stride,
+                                 dataset->path);
+    return status == GOSSET_OK ? check_rows(dataset, dataset->buffer, first, count) : status;
+}
+
 gosset_status gosset_dataset_read(gosset_dataset *dataset, uint64_t first, size_t count, gosset_vectors *vectors) {
     const dataset_layout *layout = &dataset->layout;
     gosset_status status = check_kind(dataset);
     if (status != GOSSET_OK) return status;
     if (first >= layout->count) count = 0;
     else if (count > layout->count - first) count = (size_t)(layout->count - first);
-    const size_t size = count * layout->stride; /* no more than the file, which check_kind measured */
-    status = reserve(dataset, &dataset->buffer, &dataset->buffer_size, size > 0 ? size : 1);
-    if (status == GOSSET_OK)
-        status = dataset_read_at(dataset->fd, dataset->buffer, size, layout->offset + first * layout->stride,
-                                 dataset->path);
-    if (status == GOSSET_OK) status = check_rows(dataset, dataset->buffer, first, count);
+    status = fill_buffer(dataset, first, count);
     if (status != GOSSET_OK) return status;
     if (layout->element != GOSSET_ELEMENT_F16) {
         *vectors = view_of(dataset, dataset->buffer, count);
         return GOSSET_OK;
     }
-    status = reserve(dataset, &dataset->converted, &dataset->converted_size, 2 * size + 1);
+    status = reserve(dataset, &dataset->converted, &dataset->converted_size, 2 * count * layout->stride + 1);
     if (status != GOSSET_OK) return status;
     convert_halves((float *)(void *)dataset->converted, dataset->buffer, count * layout->dimension);
     *vectors = view_of_floats(dataset, dataset->converted, count);
     return GOSSET_OK;
 }
 
-gosset_status gosset_dataset_integers(gosset_dataset *dataset, uint64_t **values) {
+gosset_status gosset_dataset_read_integers(gosset_dataset *dataset, uint64_t first, size_t count, uint64_t *values) {
     const dataset_layout *layout = &dataset->layout;
-    *values = NULL;
     const int wide = layout->element == GOSSET_ELEMENT_I64;
     if (!wide && layout->element != GOSSET_ELEMENT_I32)
         return dataset_fail(GOSSET_E_DIMENSION, "%s: holds vectors, expected integers (.ivecs, .ibin, .u64bin, .npy)",
                             dataset->path);
-    const gosset_status status = map_file(dataset);
+    if (first > layout->count || count > layout->count - first)
+        return dataset_fail(GOSSET_E_ARGUMENT, "%s: holds %llu rows, fewer than asked for", dataset->path,
+                            (unsigned long long)layout->count);
+    const gosset_status status = fill_buffer(dataset, first, count);
     if (status != GOSSET_OK) return status;
-    const size_t per_row = layout->dimension;
-    uint64_t *out = layout->count > SIZE_MAX / sizeof *out / per_row ? NULL
-                                                                     : malloc(layout->count * per_row * sizeof *out);
-    if (!out) return dataset_fail(GOSSET_E_NO_MEMORY, "%s: no memory for its integers", dataset->path);
-    const uint8_t *rows = (const uint8_t *)dataset->mapping + layout->offset + layout->row_header;
-    for (uint64_t i = 0; i < layout->count; i++) {
-        for (size_t j = 0; j < per_row; j++) {
-            const uint8_t *at = rows + i * layout->stride + j * (wide ? 8 : 4);
-            int32_t narrow = 0;
-            int64_t value = 0;
-            memcpy(wide ? (void *)&value : (void *)&narrow, at, wide ? 8 : 4);
-            /* -1 pads neighbour lists in some files: as an id it is GOSSET_NO_ID */
-            out[i * per_row + j] = wide ? (uint64_t)value : (uint64_t)(int64_t)narrow;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *row = dataset->buffer + i * layout->stride + layout->row_header;
+        for (uint32_t j = 0; j < layout->dimension; j++) {
+            int64_t value;
+            int32_t narrow;
+            memcpy(&narrow, row + j * (wide ? 8 : 4), sizeof narrow);
+            if (wide) memcpy(&value, row + j * 8, sizeof value);
+            else value = narrow; /* -1 pads some neighbour lists: as an id it becomes GOSSET_NO_ID */
+            *values++ = (uint64_t)value;
         }
     }
-    *values = out;
     return GOSSET_OK;
 }
 

@@ -50,8 +50,9 @@ GOSSET_CHECK_RESULT gosset_status gosset_dataset_map(gosset_dataset *dataset, go
 GOSSET_CHECK_RESULT gosset_status gosset_dataset_read(gosset_dataset *dataset, uint64_t first, size_t count,
                                                       gosset_vectors *vectors);
 
-/** As gosset_dataset_map for I32 and I64 files: a new array of count x dimension; the caller frees it. */
-GOSSET_CHECK_RESULT gosset_status gosset_dataset_integers(gosset_dataset *dataset, uint64_t **values);
+/** As gosset_dataset_read for I32 and I64 files, into the caller's count x dimension values; -1 becomes 2^64 - 1. */
+GOSSET_CHECK_RESULT gosset_status gosset_dataset_read_integers(gosset_dataset *dataset, uint64_t first, size_t count,
+                                                               uint64_t *values);
 
 /**
  * Writes rows (tightly packed, `element` one of F32, U8, I8, I32) in the format of the name's ending:

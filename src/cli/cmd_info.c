@@ -1,0 +1,185 @@
+/* gosset info: what a model, an index or a shard file holds. */
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/describe.h"
+#include "index/shard.h"
+
+#include <gosset/gosset.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The memory a search needs, line by line, so that it can be planned. */
+static void report_memory(cli_session *session, const gosset_index_info *info) {
+    cli_output *output = &session->output;
+    const uint64_t codes = info->vector_count * info->code_bytes;
+    const uint64_t cells = (info->cell_count + 1) * sizeof(uint64_t);
+    const uint64_t counted = codes + cells < info->resident_bytes ? codes + cells : info->resident_bytes;
+    char sum[64];
+    output_line(output, "\nmemory");
+    snprintf(sum, sizeof sum, "%llu x %u B", (unsigned long long)info->vector_count, info->code_bytes);
+    output_line(output, "  %-12s %10s   %s", "codes", human_bytes(codes), sum);
+    snprintf(sum, sizeof sum, "%llu x 8 B", (unsigned long long)info->cell_count + 1);
+    output_line(output, "  %-12s %10s   %s", "cells", human_bytes(cells), sum);
+    output_line(output, "  %-12s %10s   %s", "other", human_bytes(info->resident_bytes - counted),
+                strcmp(info->io, "memory") == 0 ? "all pages, model, shard headers" : "model, shard headers, rounding");
+    output_line(output, "  %-12s %10s   %.1f B a vector", "together", human_bytes(info->resident_bytes),
+                info->vector_count > 0 ? (double)info->resident_bytes / (double)info->vector_count : 0);
+    output_json(output, "memory",
+                json_pack("{s:I, s:I, s:I}", "codes_bytes", (json_int_t)codes, "cells_bytes", (json_int_t)cells,
+                          "other_bytes", (json_int_t)(info->resident_bytes - counted)));
+}
+
+static void report_index(cli_session *session, const gosset_index_info *info) {
+    cli_output *output = &session->output;
+    output_count(output, "format_version", "format version", info->format_version);
+    output_count(output, "vector_count", "vectors", info->vector_count);
+    output_text(output, "type", "of type", type_name(info->type));
+    output_count(output, "shard_count", "shards", info->shard_count);
+    output_count(output, "page_size", "page size", info->page_size);
+    output_count(output, "records_per_page", "vectors on a page", info->records_per_page);
+    output_count(output, "cell_count", "cells", info->cell_count);
+    output_count(output, "cells_used", "  used", info->cells_used);
+    output_count(output, "largest_cell", "  largest", info->largest_cell);
+    output_real(output, "imbalance", "  imbalance", info->imbalance, "%.2f (1 = all equal)");
+    output_bytes(output, "disk_bytes", "on disk", info->disk_bytes);
+    output_text(output, "io", "reads by", info->io);
+    output_text(output, "io_reason", *info->io_reason ? "why not better" : NULL, info->io_reason);
+    output_text(output, "cpu", "kernels", info->cpu);
+    output_bytes(output, "resident_bytes", NULL, info->resident_bytes);
+    output_count(output, "code_bytes_per_vector", NULL, info->code_bytes);
+    report_memory(session, info);
+}
+
+/* What --recall stands for on this index. */
+static void report_calibration(cli_session *session, const gosset_index *index) {
+    static const double recalls[] = {0.80, 0.90, 0.95, 0.98, 0.99};
+    json_t *rows = json_array();
+    output_line(&session->output, "\nrecall@10   cells   candidates   pages expected");
+    for (size_t i = 0; i < sizeof recalls / sizeof *recalls; i++) {
+        gosset_search_options options = {.struct_size = sizeof options};
+        double pages = 0;
+        if (gosset_index_calibration(index, recalls[i], &options, &pages) != GOSSET_OK) continue;
+        output_line(&session->output, "%9.2f %7u %12u %16.1f", recalls[i], options.probe, options.rerank, pages);
+        json_array_append_new(rows, json_pack("{s:f, s:i, s:i, s:f}", "recall", recalls[i], "probe", (int)options.probe,
+                                              "rerank", (int)options.rerank, "pages", pages));
+    }
+    output_json(&session->output, "calibration", rows);
+}
+
+static int info_index(cli_session *session, const char *path, const char *io) {
+    gosset_index *index = NULL;
+    gosset_index_info info = {.struct_size = sizeof info};
+    const gosset_index_config config = {.struct_size = sizeof config, .env = &session->env, .io = io};
+    gosset_status status = gosset_index_open(&index, path, &config);
+    if (status == GOSSET_OK) status = gosset_index_describe(index, &info);
+    progress_end(&session->progress);
+    if (status == GOSSET_OK) {
+        output_text(&session->output, "kind", NULL, "index");
+        output_text(&session->output, "path", "index", path);
+        report_index(session, &info);
+        report_calibration(session, index);
+        output_line(&session->output, "\nmodel");
+        status = describe_model(session, info.model, "model");
+    }
+    gosset_index_close(index);
+    return status == GOSSET_OK ? EXIT_OK : session_failed(session, status);
+}
+
+static int info_model(cli_session *session, const char *path) {
+    gosset_model *model = NULL;
+    gosset_status status = gosset_model_load(&model, path, &session->env);
+    if (status == GOSSET_OK) {
+        output_text(&session->output, "kind", NULL, "model");
+        output_text(&session->output, "path", "model", path);
+        status = describe_model(session, model, NULL);
+    }
+    gosset_model_free(model);
+    return status == GOSSET_OK ? EXIT_OK : session_failed(session, status);
+}
+
+static void report_shard(cli_session *session, const char *path, const gosset__shard_header *header) {
+    static const char *const sections[] = {"cells", "codes", "pages"};
+    cli_output *output = &session->output;
+    output_text(output, "kind", NULL, "shard");
+    output_text(output, "path", "shard", path);
+    output_count(output, "number", "number", header->number);
+    output_count(output, "generation", "generation", header->generation);
+    output_count(output, "vector_count", "vectors", header->row_count);
+    output_count(output, "page_count", "pages", header->page_count);
+    output_count(output, "dimension", "dimension", header->layout.dimension);
+    output_text(output, "type", "of type", type_name(header->layout.type));
+    output_text(output, "metric", "metric", metric_name(header->layout.metric));
+    output_count(output, "code_bytes_per_vector", "code bytes per vector", header->layout.code_size);
+    output_count(output, "page_size", "page size", header->layout.page_size);
+    output_count(output, "records_per_page", "vectors on a page", header->layout.records_per_page);
+    output_bytes(output, "disk_bytes", "on disk", header->file_length);
+    report_fingerprint(session, header->layout.fingerprint);
+    json_t *rows = json_object();
+    for (int i = 0; i < GOSSET__SECTIONS; i++) {
+        const gosset__section *section = &header->sections[i];
+        output_line(output, "%-26s %s at byte %llu", sections[i], human_bytes(section->length),
+                    (unsigned long long)section->offset);
+        json_object_set_new(
+            rows, sections[i],
+            json_pack("{s:I, s:I}", "offset", (json_int_t)section->offset, "length", (json_int_t)section->length));
+    }
+    output_json(output, "sections", rows);
+}
+
+static int info_shard(cli_session *session, const char *path) {
+    uint8_t page[GOSSET__BLOCK];
+    gosset__shard_header header;
+    int fd = -1;
+    uint64_t size = 0;
+    gosset_status status = gosset__open_read(&fd, path, &size);
+    if (status == GOSSET_OK) status = gosset__read_at(fd, page, sizeof page, 0, path);
+    if (status == GOSSET_OK) status = gosset__shard_header_load(&header, page, size, path);
+    if (fd >= 0) close(fd);
+    if (status != GOSSET_OK) return session_failed(session, status);
+    report_shard(session, path, &header);
+    return EXIT_OK;
+}
+
+/* Shards and models are told apart by their first eight bytes; anything else is left to the model reader to refuse. */
+static int is_shard(const char *path) {
+    uint8_t magic[8] = {0};
+    FILE *file = fopen(path, "rbe");
+    const int read = file && fread(magic, sizeof magic, 1, file) == 1;
+    if (file) fclose(file);
+    return read && memcmp(magic, "GOSSETSH", sizeof magic) == 0;
+}
+
+static int run(const command *self, int argc, char **argv) {
+    common_options common = {.json = 0};
+    const char *io = NULL;
+    const option_row rows[] = {
+        {0, "io", OPTION_TEXT, &io, 0, "NAME", "open an index with auto (default), uring, threads or memory"},
+    };
+    int first;
+    int code = options_parse(self, rows, 1, &common, argc, argv, 1, &first);
+    if (code >= 0) return code;
+    if (first == argc) return usage_error(self, "no model, index or shard was named");
+    const char *path = argv[first];
+    struct stat about;
+    cli_session session;
+    session_start(&session, self, &common);
+    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode))
+        code = info_index(&session, path, io);
+    else
+        code = is_shard(path) ? info_shard(&session, path) : info_model(&session, path);
+    return session_end(&session, code);
+}
+
+const command command_info = {
+    .name = "info",
+    .summary = "what a model, an index or a shard file holds",
+    .operands = "PATH",
+    .explanation =
+        "For an index: vectors, cells, the memory a search needs line by line, how pages are read and, if that is not\n"
+        "io_uring, why not; and what each recall stands for. For a model: its training. For a shard: its parts.",
+    .example = "  gosset info photos.gosset\n  gosset info photos.model",
+    .run = run,
+};

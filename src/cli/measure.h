@@ -1,0 +1,36 @@
+/** Searching a set of queries on several threads, with the clock and the page counter running. */
+#ifndef GOSSET_CLI_MEASURE_H
+#define GOSSET_CLI_MEASURE_H
+
+#include <gosset/gosset.h>
+
+typedef struct measure_request {
+    const gosset_index *index;
+    gosset_vectors queries;
+    uint32_t k, threads;
+    gosset_search_options options;
+} measure_request;
+
+typedef struct measurement {
+    double queries_per_second;
+    double latency_mean_us, latency_p50_us, latency_p99_us;
+    double pages_mean, pages_p99;
+    gosset_search_stats sum; /* over all queries */
+} measurement;
+
+/**
+ * Every query once, each alone in its call as a service would, claimed by whichever thread is free; each thread
+ * has its own searcher, warmed up before the clock starts.
+ * @param ids, distances  queries.count x k.
+ * GOSSET_E_CANCELLED after SIGINT.
+ */
+GOSSET_CHECK_RESULT gosset_status measure_search(const measure_request *request, uint64_t *ids, float *distances,
+                                                 measurement *out);
+
+/** Mean share of the first k true neighbours among the k found; ties are not counted specially. */
+double measure_recall(const uint64_t *ids, const uint64_t *truth, uint64_t count, uint32_t k, uint32_t truth_per_row);
+
+/** CPUs this process may use. */
+uint32_t cpu_count(void);
+
+#endif
