@@ -114,7 +114,8 @@ static gosset_status ring_ready(gosset__io *io) {
     uring_io *state = io->state;
     if (!state->open) GOSSET_TRY(ring_open(io));
     if (!state->enabled) {
-        const int error = io_uring_enable_rings(&state->ring);
+        /* io_uring_enable_rings is declared by liburing 2.3 and missing from its shared library. */
+        const int error = io_uring_register((unsigned)state->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
         if (error != 0) GOSSET_TRY(refuse(-error));
         state->enabled = true;
     }
