@@ -1,0 +1,228 @@
+/** Addresses of latents and scores of queries, on every kernel level of this machine. */
+#include "lattice/lattice_tests.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 40, DIMENSION = 64 };
+
+typedef struct fixture {
+    gosset__env env;
+    gosset_lattice *cells, *codes;
+    gosset__codec *codec;
+    gosset__codec_query *query;
+} fixture;
+
+static fixture set_up(const char *cells, const char *codes, const gosset__kernels *kernels)
+{
+    fixture f = {.env = default_env(1), .cells = make_lattice(cells), .codes = make_lattice(codes)};
+    ck_assert_int_eq(gosset__codec_create(&f.codec, f.cells, f.codes, &f.env, kernels), GOSSET_OK);
+    f.query = gosset__alloc(&f.env, gosset__codec_query_size(f.codec));
+    ck_assert_ptr_nonnull(f.query);
+    return f;
+}
+
+static void tear_down(fixture *f)
+{
+    gosset__free(&f->env, f->query);
+    gosset__codec_free(f->codec);
+    gosset_lattice_free(f->cells);
+    gosset_lattice_free(f->codes);
+}
+
+static void fill_latents(uint64_t stream, float *latents)
+{
+    gosset__rng rng = gosset__rng_make(41, stream);
+    for (size_t row = 0; row < ROWS; row++)
+        fill_vector(&rng, (vector_kind)(row % VECTOR_KINDS), DIMENSION, latents + row * DIMENSION);
+}
+
+static int cut(int value) { return value > 7 ? 7 : value < -7 ? -7 : value; }
+
+/** The documented fields of a packed code, read back by the text. */
+static int field(const uint8_t *code, uint32_t dimension)
+{
+    const uint8_t byte = code[4 * (dimension / 8) + dimension % 4];
+    return (dimension % 8 < 4 ? byte & 15 : byte >> 4) - 8;
+}
+
+static const char *const code_specs[] = {"zn:64:500", "zn:64:500:7", "zn:64:66"};
+
+START_TEST(addresses)
+{
+    const gosset__kernels *kernels = gosset__kernels_level(0);
+    fixture f = set_up("zn:24:3", code_specs[_i], kernels);
+    float latents[ROWS * DIMENSION];
+    uint32_t cells[ROWS], cells_again[ROWS];
+    uint8_t codes[ROWS * DIMENSION / 2], again[ROWS * DIMENSION / 2];
+    fill_latents(0, latents);
+    ck_assert_uint_eq(gosset__codec_dimension(f.codec), DIMENSION);
+    ck_assert_uint_eq(gosset__codec_code_size(f.codec), DIMENSION / 2);
+    ck_assert_uint_eq(gosset__codec_cell_count(f.codec), 16192);
+    gosset__codec_encode(f.codec, ROWS, latents, cells, codes);
+    gosset__codec_encode(f.codec, ROWS, latents, cells_again, again);
+    ck_assert_mem_eq(cells, cells_again, sizeof cells);
+    ck_assert_mem_eq(codes, again, sizeof codes);
+    for (size_t row = 0; row < ROWS; row++) {
+        int8_t point[DIMENSION], cell[DIMENSION];
+        gosset__codec_encode(f.codec, 1, latents + row * DIMENSION, cells_again, again);
+        ck_assert_uint_eq(cells_again[0], cells[row]);
+        ck_assert_mem_eq(again, codes + row * DIMENSION / 2, DIMENSION / 2);
+        f.codes->ops->nearest(f.codes, latents + row * DIMENSION, point);
+        for (uint32_t i = 0; i < DIMENSION; i++)
+            ck_assert_int_eq(field(codes + row * DIMENSION / 2, i), cut(point[i]));
+        const gosset__wide rank = gosset__wide_make(cells[row]);
+        f.cells->ops->nearest(f.cells, latents + row * DIMENSION, point);
+        f.cells->ops->unrank(f.cells, &rank, cell);
+        ck_assert_mem_eq(point, cell, 24);
+    }
+    tear_down(&f);
+}
+END_TEST
+
+START_TEST(scan)
+{
+    uint32_t level = 0;
+    for (const gosset__kernels *kernels; (kernels = gosset__kernels_level(level)) != NULL; level++) {
+        fixture f = set_up("zn:24:3", code_specs[_i], kernels);
+        static float latents[ROWS * DIMENSION], queries[ROWS * DIMENSION];
+        static uint8_t codes[48 * DIMENSION / 2], blocks[48 * DIMENSION / 2] __attribute__((aligned(64)));
+        uint32_t cells[ROWS];
+        int32_t scores[48];
+        fill_latents(1, latents);
+        fill_latents(2, queries);
+        gosset__codec_encode(f.codec, ROWS, latents, cells, codes);
+        for (size_t b = 0; b < 3; b++) {
+            const size_t count = ROWS - 16 * b < 16 ? ROWS - 16 * b : 16;
+            gosset__codec_block(f.codec, codes + b * 16 * DIMENSION / 2, count, blocks + b * 16 * DIMENSION / 2);
+        }
+        for (size_t q = 0; q < ROWS; q++) {
+            const float *x = queries + q * DIMENSION;
+            double largest = 0;
+            gosset__codec_query_set(f.codec, x, f.query);
+            gosset__codec_scan(f.codec, f.query, blocks, 3, scores);
+            for (uint32_t i = 0; i < DIMENSION; i++) largest = fmax(largest, fabs((double)x[i]));
+            for (size_t row = 0; row < 48; row++) {
+                int32_t expected = 0;
+                for (uint32_t i = 0; i < DIMENSION && row < ROWS && largest > 0; i++)
+                    expected += (int32_t)round((double)x[i] * (127 / largest)) * field(codes + row * DIMENSION / 2, i);
+                ck_assert_int_eq(scores[row], expected); /* 0 for padding */
+            }
+        }
+        tear_down(&f);
+    }
+    ck_assert_uint_ge(level, 1);
+}
+END_TEST
+
+static const int32_t *sorted_scores; /* qsort has no context */
+
+static int by_score(const void *a, const void *b)
+{
+    const uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
+    if (sorted_scores[p] != sorted_scores[q]) return sorted_scores[p] > sorted_scores[q] ? -1 : 1;
+    return p < q ? -1 : 1;
+}
+
+static void check_probe(fixture *f, const float *x)
+{
+    static const uint32_t counts[] = {0, 1, 2, 7, 64, 512, 4000, 15000, 16191, 16192, UINT32_MAX};
+    const uint32_t all = gosset__codec_cell_count(f->codec);
+    uint32_t *expected = malloc(all * sizeof *expected), *found = malloc((all + 1) * sizeof *found);
+    double length = 0;
+    gosset__codec_query_set(f->codec, x, f->query);
+    gosset__codec_probe(f->codec, f->query, 1, found);
+    sorted_scores = gosset__codec_cell_scores(f->query);
+    for (uint32_t c = 0; c < all; c++) expected[c] = c;
+    qsort(expected, all, sizeof *expected, by_score);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const uint32_t count = counts[i] < all ? counts[i] : all;
+        found[count] = 0xDEADBEEF;
+        ck_assert_uint_eq(gosset__codec_probe(f->codec, f->query, counts[i], found), count);
+        ck_assert_mem_eq(found, expected, count * sizeof *found);
+        ck_assert_uint_eq(found[count], 0xDEADBEEF);
+    }
+    /* scores are the inner products but for rounding */
+    for (uint32_t i = 0; i < f->cells->dimension; i++) length += (double)x[i] * x[i];
+    for (uint32_t c = 0; c < all && length > 0; c += 1 + all / 500) {
+        int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
+        const gosset__wide rank = gosset__wide_make(c);
+        f->cells->ops->unrank(f->cells, &rank, point);
+        const double cosine = inner(x, point, f->cells->dimension) / sqrt(length * f->cells->norm);
+        uint32_t terms = 0; /* each coordinate is rounded once */
+        for (uint32_t i = 0; i < f->cells->dimension; i++) terms += (uint32_t)abs(point[i]);
+        ck_assert_double_eq_tol(sorted_scores[c] / 32000.0, cosine, (0.5 * terms + 0.01) / 32000);
+    }
+    free(expected);
+    free(found);
+}
+
+START_TEST(probe)
+{
+    static const char *const cell_specs[] = {"zn:24:3", "zn:3:9", "zn:1:4", "zn:8:12:2", "zn:24:2"};
+    for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
+        fixture f = set_up(cell_specs[_i], "zn:64:500:7", gosset__kernels_level(level));
+        static float queries[ROWS * DIMENSION];
+        fill_latents(3, queries);
+        memset(queries, 0, DIMENSION * sizeof *queries); /* all cells tie */
+        for (size_t q = 0; q < ROWS; q += q < 8 ? 1 : 8) check_probe(&f, queries + q * DIMENSION);
+        tear_down(&f);
+    }
+}
+END_TEST
+
+/** The best cell of a query is, but for rounding, the cell its own latent would get. */
+START_TEST(own_cell)
+{
+    fixture f = set_up("zn:24:3", "zn:64:500:7", gosset__kernels_level(0));
+    gosset__rng rng = gosset__rng_make(42, 0);
+    int own = 0;
+    for (int row = 0; row < 200; row++) {
+        float x[DIMENSION];
+        uint32_t cell, best;
+        uint8_t code[DIMENSION / 2];
+        fill_vector(&rng, UNIFORM, DIMENSION, x);
+        gosset__codec_encode(f.codec, 1, x, &cell, code);
+        gosset__codec_query_set(f.codec, x, f.query);
+        ck_assert_uint_eq(gosset__codec_probe(f.codec, f.query, 1, &best), 1);
+        own += cell == best;
+    }
+    ck_assert_int_ge(own, 198);
+    tear_down(&f);
+}
+END_TEST
+
+START_TEST(refused_pairs)
+{
+    static const struct {
+        const char *cells, *codes;
+        gosset_status status;
+    } pairs[] = {{"zn:24:3", "zn:20:79", GOSSET_E_DIMENSION},
+                 {"zn:24:3", "zn:16:79", GOSSET_E_DIMENSION},
+                 {"zn:24:7", "zn:64:500", GOSSET_E_ARGUMENT},
+                 {"zn:24:79", "zn:64:500", GOSSET_E_ARGUMENT}};
+    const gosset__env env = default_env(1);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        gosset_lattice *cells = make_lattice(pairs[i].cells), *codes = make_lattice(pairs[i].codes);
+        gosset__codec *codec = NULL;
+        ck_assert_int_eq(gosset__codec_create(&codec, cells, codes, &env, gosset__kernels_level(0)), pairs[i].status);
+        ck_assert_ptr_null(codec);
+        gosset_lattice_free(cells);
+        gosset_lattice_free(codes);
+    }
+}
+END_TEST
+
+TCase *case_codec(void)
+{
+    TCase *cases = tcase_create("codec");
+    tcase_set_timeout(cases, 60);
+    tcase_add_loop_test(cases, addresses, 0, 3);
+    tcase_add_loop_test(cases, scan, 0, 3);
+    tcase_add_loop_test(cases, probe, 0, 5);
+    tcase_add_test(cases, own_cell);
+    tcase_add_test(cases, refused_pairs);
+    return cases;
+}
