@@ -51,7 +51,8 @@ static size_t select_above(const int32_t *scores, size_t count, int32_t threshol
     __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     size_t found = 0;
     for (size_t p = 0; p < count; p += 16) {
-        __mmask16 valid = count - p >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (count - p)) - 1);
+        uint32_t lanes = count - p >= 16 ? 0xFFFF : (1u << (count - p)) - 1;
+        __mmask16 valid = (__mmask16)lanes;
         __mmask16 above = _mm512_mask_cmpgt_epi32_mask(valid, _mm512_maskz_loadu_epi32(valid, scores + p), limit);
         if (above) { /* rare once the threshold has risen; vpcompressd to memory is slow on some CPUs */
             uint32_t hits = (uint32_t)__builtin_popcount(above);

@@ -1,0 +1,214 @@
+/* NEON as every AArch64 has it (ARMv8.0: no dot-product instructions). Built and chosen only there. */
+#include "kernel/levels.h"
+
+#include <arm_neon.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- codes ---------------------------------------------------------------------------------- */
+
+/*
+ * Products of a nibble and a query byte are at most 15 * 128 in magnitude; those of the low and the high nibbles of
+ * eight steps add up to 30720 and cannot overflow 16 bits. Only then are they widened.
+ */
+enum { SHORT_STEPS = 8 };
+
+INLINE int8x16_t broadcast4(const int8_t *query) {
+    int32_t group;
+    __builtin_memcpy(&group, query, 4);
+    return vreinterpretq_s8_s32(vdupq_n_s32(group));
+}
+
+/* 4 codes of a block: 16 of every 64 bytes. */
+INLINE int32x4_t scan_four(const uint8_t *data, const int8_t *query, size_t steps, int32_t start) {
+    const uint8x16_t mask = vdupq_n_u8(15);
+    int32x4_t first = vdupq_n_s32(0), second = first; /* codes 0, 1 and 2, 3: two lanes each */
+    for (size_t h = 0; h < steps;) {
+        int16x8_t short_first = vdupq_n_s16(0), short_second = short_first;
+        for (size_t end = h + SHORT_STEPS < steps ? h + SHORT_STEPS : steps; h < end; h++) {
+            uint8x16_t codes = vld1q_u8(data + 64 * h);
+            int8x16_t low = vreinterpretq_s8_u8(vandq_u8(codes, mask));
+            int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(codes, 4));
+            int8x16_t query_low = broadcast4(query + 8 * h), query_high = broadcast4(query + 8 * h + 4);
+            short_first = vmlal_s8(short_first, vget_low_s8(low), vget_low_s8(query_low));
+            short_first = vmlal_s8(short_first, vget_low_s8(high), vget_low_s8(query_high));
+            short_second = vmlal_high_s8(short_second, low, query_low);
+            short_second = vmlal_high_s8(short_second, high, query_high);
+        }
+        first = vpadalq_s16(first, short_first);
+        second = vpadalq_s16(second, short_second);
+    }
+    return vaddq_s32(vpaddq_s32(first, second), vdupq_n_s32(start));
+}
+
+static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dimension, const int8_t *query,
+                        int32_t *scores) {
+    size_t steps = dimension / 8;
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < dimension; i++) sum += query[i];
+    for (size_t b = 0; b < block_count; b++, blocks += 64 * steps, scores += GOSSET__SCAN_BLOCK)
+        for (int c = 0; c < GOSSET__SCAN_BLOCK; c += 4)
+            vst1q_s32(scores + c, scan_four(blocks + 4 * c, query, steps, -8 * sum));
+}
+
+static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
+    const int32x4_t limit = vdupq_n_s32(threshold);
+    size_t found = 0, p = 0;
+    for (; p + 4 <= count; p += 4) {
+        if (vmaxvq_u32(vcgtq_s32(vld1q_s32(scores + p), limit)) == 0) continue; /* the usual case */
+        for (size_t i = p; i < p + 4; i++)
+            if (scores[i] > threshold) positions[found++] = (uint32_t)i;
+    }
+    for (; p < count; p++)
+        if (scores[p] > threshold) positions[found++] = (uint32_t)p;
+    return found;
+}
+
+/* ---- network -------------------------------------------------------------------------------- */
+
+/* One register tile of y: `rows` x 4 * `vectors`; every element is its own chain bias, i = 0, 1, 2 ... */
+INLINE void dense_tile(const int rows, const int vectors, const float *x, uint32_t in, uint32_t out, const float *w,
+                       const float *bias, int relu, float *y) {
+    const float32x4_t zero = vdupq_n_f32(0);
+    float32x4_t sum[24];
+#pragma GCC unroll 24
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 24
+        for (int v = 0; v < vectors; v++) sum[r * vectors + v] = vld1q_f32(bias + 4 * v);
+    for (uint32_t i = 0; i < in; i++, w += out) {
+        float32x4_t weight[16];
+#pragma GCC unroll 24
+        for (int v = 0; v < vectors; v++) weight[v] = vld1q_f32(w + 4 * v);
+#pragma GCC unroll 24
+        for (int r = 0; r < rows; r++) {
+            float32x4_t value = vdupq_n_f32(x[(size_t)r * in + i]);
+#pragma GCC unroll 24
+            for (int v = 0; v < vectors; v++) sum[r * vectors + v] = vfmaq_f32(sum[r * vectors + v], value, weight[v]);
+        }
+    }
+#pragma GCC unroll 24
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 24
+        for (int v = 0; v < vectors; v++) {
+            float32x4_t s = sum[r * vectors + v];
+            if (relu) s = vbslq_f32(vcgtq_f32(s, zero), s, zero); /* vmaxq would keep NaN */
+            vst1q_f32(y + (size_t)r * out + 4 * v, s);
+        }
+}
+
+static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
+                  float *y) {
+    size_t r = 0;
+    for (; r + 6 <= rows; r += 6, x += 6 * (size_t)in, y += 6 * (size_t)out)
+        for (uint32_t j = 0; j < out; j += 16) dense_tile(6, 4, x, in, out, w + j, bias + j, relu, y + j);
+    for (; r < rows; r++, x += in, y += out) {
+        uint32_t j = 0;
+        for (; j + 48 <= out; j += 48) dense_tile(1, 12, x, in, out, w + j, bias + j, relu, y + j);
+        for (; j < out; j += 16) dense_tile(1, 4, x, in, out, w + j, bias + j, relu, y + j);
+    }
+}
+
+/* ---- float distances ------------------------------------------------------------------------ */
+
+/* The 16 partial sums of the specification; `squared`: of squared differences instead of products. */
+INLINE float reduce_f32(const float *a, const float *b, uint32_t dimension, const int squared) {
+    float32x4_t sums[4] = {vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16)
+        for (int v = 0; v < 4; v++) {
+            float32x4_t x = vld1q_f32(a + i + 4 * v), y = vld1q_f32(b + i + 4 * v);
+            if (squared) x = y = vsubq_f32(x, y);
+            sums[v] = vfmaq_f32(sums[v], x, y);
+        }
+    if (i < dimension) {
+        float lanes[16];
+        for (int v = 0; v < 4; v++) vst1q_f32(lanes + 4 * v, sums[v]);
+        for (int lane = 0; i < dimension; i++, lane++) {
+            float x = a[i], y = b[i];
+            if (squared) x = y = x - y;
+            lanes[lane] = __builtin_fmaf(x, y, lanes[lane]);
+        }
+        for (int v = 0; v < 4; v++) sums[v] = vld1q_f32(lanes + 4 * v);
+    }
+    float32x4_t four = vaddq_f32(vaddq_f32(sums[0], sums[2]), vaddq_f32(sums[1], sums[3]));
+    float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+
+static float dot_f32(const float *a, const float *b, uint32_t dimension) {
+    return reduce_f32(a, b, dimension, 0);
+}
+static float l2_f32(const float *a, const float *b, uint32_t dimension) {
+    return reduce_f32(a, b, dimension, 1);
+}
+
+static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
+    for (size_t r = 0; r < count; r++) out[r] = reduce_f32(query, rows + r * dimension, dimension, 0);
+}
+
+/* ---- byte distances ------------------------------------------------------------------------- */
+
+/* 16 bytes, or those that are left by way of a zeroed buffer: missing bytes add nothing. */
+INLINE uint8x16_t load_bytes(const uint8_t *data, uint32_t left) {
+    if (left >= 16) return vld1q_u8(data);
+    uint8_t padded[16] = {0};
+    __builtin_memcpy(padded, data, left);
+    return vld1q_u8(padded);
+}
+
+/* `flip` 0x80 maps i8 to u8 with the same differences. A square, at most 65025, just fits 16 bits. */
+INLINE uint32_t l2_bytes(const uint8_t *a, const uint8_t *b, uint32_t dimension, const uint8_t flip) {
+    const uint8x16_t flips = vdupq_n_u8(flip);
+    uint32x4_t low = vdupq_n_u32(0), high = low;
+    for (uint32_t i = 0; i < dimension; i += 16) {
+        uint8x16_t x = veorq_u8(load_bytes(a + i, dimension - i), flips);
+        uint8x16_t y = veorq_u8(load_bytes(b + i, dimension - i), flips);
+        uint8x16_t difference = vabdq_u8(x, y);
+        low = vpadalq_u16(low, vmull_u8(vget_low_u8(difference), vget_low_u8(difference)));
+        high = vpadalq_u16(high, vmull_high_u8(difference, difference));
+    }
+    return vaddvq_u32(vaddq_u32(low, high));
+}
+
+static uint32_t l2_u8(const uint8_t *a, const uint8_t *b, uint32_t dimension) {
+    return l2_bytes(a, b, dimension, 0);
+}
+
+static uint32_t l2_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
+    return l2_bytes((const uint8_t *)a, (const uint8_t *)b, dimension, 0x80);
+}
+
+static uint32_t dot_u8(const uint8_t *a, const uint8_t *b, uint32_t dimension) {
+    uint32x4_t low = vdupq_n_u32(0), high = low;
+    for (uint32_t i = 0; i < dimension; i += 16) {
+        uint8x16_t x = load_bytes(a + i, dimension - i), y = load_bytes(b + i, dimension - i);
+        low = vpadalq_u16(low, vmull_u8(vget_low_u8(x), vget_low_u8(y)));
+        high = vpadalq_u16(high, vmull_high_u8(x, y));
+    }
+    return vaddvq_u32(vaddq_u32(low, high));
+}
+
+static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
+    int32x4_t low = vdupq_n_s32(0), high = low;
+    for (uint32_t i = 0; i < dimension; i += 16) {
+        int8x16_t x = vreinterpretq_s8_u8(load_bytes((const uint8_t *)a + i, dimension - i));
+        int8x16_t y = vreinterpretq_s8_u8(load_bytes((const uint8_t *)b + i, dimension - i));
+        low = vpadalq_s16(low, vmull_s8(vget_low_s8(x), vget_low_s8(y)));
+        high = vpadalq_s16(high, vmull_high_s8(x, y));
+    }
+    return vaddvq_s32(vaddq_s32(low, high));
+}
+
+const gosset__kernels gosset__kernels_neon = {
+    .name = "neon",
+    .scan_nibble = scan_nibble,
+    .dense = dense,
+    .dot_rows = dot_rows,
+    .l2_f32 = l2_f32,
+    .dot_f32 = dot_f32,
+    .l2_u8 = l2_u8,
+    .dot_u8 = dot_u8,
+    .l2_i8 = l2_i8,
+    .dot_i8 = dot_i8,
+    .select_above = select_above,
+};
