@@ -1,0 +1,50 @@
+/* Which vectors a step sees. */
+#include "train/trainer.h"
+
+#include <string.h>
+
+enum { POOL_MAX = 64 }; /* at least the true neighbours known, and the negatives mined, of a row */
+
+void gosset__batch_order(gosset__trainer *trainer, uint64_t epoch) {
+    gosset__rng rng = gosset__trainer_rng(trainer->settings.seed, GOSSET__STREAM_EPOCH, epoch);
+    for (size_t i = 0; i < trainer->learn.count; i++) trainer->order[i] = (uint32_t)i;
+    gosset__rng_shuffle(&rng, trainer->order, trainer->learn.count);
+}
+
+/* Members [first, first + count) of neighbourhood `anchor`: different entries of a list, as far as it goes. */
+static void draw_members(gosset__trainer *trainer, gosset__rng *rng, size_t anchor, uint32_t first, uint32_t count,
+                         const uint32_t *list, uint32_t length) {
+    uint32_t pool[POOL_MAX];
+    if (length > POOL_MAX) length = POOL_MAX;
+    memcpy(pool, list, length * sizeof *pool);
+    for (uint32_t m = 0; m < count; m++) {
+        uint32_t at = m % length, other = at + (uint32_t)gosset__rng_below(rng, length - at);
+        uint32_t chosen = pool[other];
+        pool[other] = pool[at];
+        pool[at] = chosen;
+        trainer->batch_ids[(first + m) * trainer->batch.anchors + anchor] = chosen;
+    }
+}
+
+void gosset__batch_draw(gosset__trainer *trainer, uint64_t step) {
+    const gosset__loss_ops *loss = trainer->settings.loss;
+    const gosset__learn *learn = &trainer->learn;
+    size_t anchors = trainer->batch.anchors, features = trainer->shape.features;
+    size_t first = (size_t)(step % trainer->steps_per_epoch) * anchors;
+    gosset__rng rng = gosset__trainer_rng(trainer->settings.seed, GOSSET__STREAM_STEP, step);
+    for (size_t a = 0; a < anchors; a++) {
+        uint32_t id = trainer->order[first + a];
+        trainer->batch_ids[a] = id;
+        draw_members(trainer, &rng, a, 1, loss->positives, learn->neighbours + (size_t)id * learn->k,
+                     loss->neighbours < learn->k ? loss->neighbours : learn->k);
+        if (loss->negatives)
+            draw_members(trainer, &rng, a, 1 + loss->positives, loss->negatives,
+                         trainer->mined + (size_t)id * trainer->mined_count, trainer->mined_count);
+    }
+    for (size_t r = 0; r < trainer->batch.rows; r++) {
+        uint32_t id = trainer->batch_ids[r];
+        const float *from = r < anchors ? learn->anchors : learn->rows;
+        memcpy(trainer->pass.x + r * features, from + (size_t)id * features, features * sizeof(float));
+        trainer->batch_radii[r] = learn->radii[id];
+    }
+}

@@ -1,0 +1,308 @@
+/* The model file, described byte by byte in FORMAT.md. */
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "train/network.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    FORMAT_VERSION = 1,
+    HEADER_SIZE = 512,
+    SECTION_TABLE = 264, /* offset of the section table */
+    SECTION_ENTRY = 32,
+    SECTION_ALIGNMENT = 64,
+    HEADER_HASH = 504,
+    IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
+    IDENTITY_END = 256
+};
+enum { SECTION_MEAN, SECTION_WEIGHTS, SECTION_HELD_OUT, SECTION_TIMING, SECTION_COUNT };
+
+static const char MAGIC[8] = "GOSSETM";
+static const uint64_t FILE_SIZE_MAX = (uint64_t)1 << 32;
+
+typedef struct section {
+    uint64_t offset, size;
+} section;
+
+/* Where everything lies follows from the shape; the file's own table must agree. */
+static uint64_t lay_sections(const gosset__shape *shape, uint32_t input, uint32_t held_out, section *sections) {
+    const uint64_t sizes[SECTION_COUNT] = {
+        (uint64_t)shape->features * 4,
+        (uint64_t)gosset__folded_count(shape) * 4,
+        (uint64_t)held_out * input * 4,
+        8,
+    };
+    uint64_t at = HEADER_SIZE;
+    for (int i = 0; i < SECTION_COUNT; i++) {
+        sections[i] = (section){at, sizes[i]};
+        at = gosset__round_up(at + sizes[i], SECTION_ALIGNMENT);
+    }
+    return at;
+}
+
+static void store_double(unsigned char *at, double value) { memcpy(at, &value, 8); }
+static void store_float(unsigned char *at, float value) { memcpy(at, &value, 4); }
+static double load_double(const unsigned char *at) {
+    double value;
+    memcpy(&value, at, 8);
+    return value;
+}
+static float load_float(const unsigned char *at) {
+    float value;
+    memcpy(&value, at, 4);
+    return value;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static void write_identity(const gosset_model *model, unsigned char *header) {
+    gosset__store32(header + 32, model->preprocess.input);
+    gosset__store32(header + 36, model->shape.features);
+    gosset__store32(header + 40, model->shape.width);
+    gosset__store32(header + 44, model->shape.output);
+    gosset__store32(header + 48, (uint32_t)model->preprocess.metric);
+    gosset__store32(header + 52, model->shape.skip);
+    gosset__store32(header + 56, model->held_out_count);
+    gosset__store32(header + 60, model->epochs);
+    gosset__store64(header + 64, model->seed);
+    gosset__store64(header + 72, model->learn_count);
+    store_double(header + 80, model->validation_recall);
+    store_float(header + 88, model->preprocess.scale);
+    store_float(header + 92, model->preprocess.largest_norm);
+    memcpy(header + 96, model->loss, strlen(model->loss));
+    memcpy(header + 128, model->code_lattice->spec, strlen(model->code_lattice->spec));
+    memcpy(header + 192, model->cell_lattice->spec, strlen(model->cell_lattice->spec));
+}
+
+/* The identity and the hashes of all sections but the timing. */
+static uint64_t fingerprint_of(const unsigned char *header) {
+    gosset__hasher hasher;
+    gosset__hasher_start(&hasher, FORMAT_VERSION);
+    gosset__hasher_add(&hasher, header + IDENTITY_FIRST, IDENTITY_END - IDENTITY_FIRST);
+    for (int i = 0; i < SECTION_TIMING; i++)
+        gosset__hasher_add(&hasher, header + SECTION_TABLE + i * SECTION_ENTRY + 24, 8);
+    return gosset__hasher_value(&hasher);
+}
+
+static void write_header(const gosset_model *model, const section *sections, const void *const *contents,
+                         uint64_t file_size, unsigned char *header) {
+    memset(header, 0, HEADER_SIZE);
+    memcpy(header, MAGIC, sizeof MAGIC);
+    gosset__store32(header + 8, FORMAT_VERSION);
+    gosset__store32(header + 12, HEADER_SIZE);
+    gosset__store64(header + 16, file_size);
+    write_identity(model, header);
+    gosset__store32(header + 256, SECTION_COUNT);
+    for (int i = 0; i < SECTION_COUNT; i++) {
+        unsigned char *entry = header + SECTION_TABLE + i * SECTION_ENTRY;
+        gosset__store32(entry, (uint32_t)i);
+        gosset__store64(entry + 8, sections[i].offset);
+        gosset__store64(entry + 16, sections[i].size);
+        gosset__store64(entry + 24, gosset__hash(contents[i], sections[i].size, (uint64_t)i));
+    }
+    gosset__store64(header + 24, fingerprint_of(header));
+    gosset__store64(header + HEADER_HASH, gosset__hash(header, HEADER_HASH, 0));
+}
+
+static uint64_t describe_file(const gosset_model *model, section *sections, unsigned char *header) {
+    uint64_t file_size = lay_sections(&model->shape, model->preprocess.input, model->held_out_count, sections);
+    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded, model->held_out,
+                                           &model->train_seconds};
+    write_header(model, sections, contents, file_size, header);
+    return file_size;
+}
+
+gosset_status gosset__model_fingerprint(const gosset_model *model, uint64_t *fingerprint) {
+    section sections[SECTION_COUNT];
+    unsigned char header[HEADER_SIZE];
+    describe_file(model, sections, header);
+    *fingerprint = gosset__load64(header + 24);
+    return GOSSET_OK;
+}
+
+gosset_status gosset__model_serialize(const gosset_model *model, const gosset__env *env, void **data, size_t *size) {
+    section sections[SECTION_COUNT];
+    unsigned char header[HEADER_SIZE];
+    *data = NULL;
+    *size = (size_t)describe_file(model, sections, header);
+    unsigned char *bytes = gosset__alloc_zero(env, *size);
+    if (!bytes) return gosset__no_memory("model file", *size);
+    memcpy(bytes, header, HEADER_SIZE);
+    memcpy(bytes + sections[SECTION_MEAN].offset, model->preprocess.mean, sections[SECTION_MEAN].size);
+    memcpy(bytes + sections[SECTION_WEIGHTS].offset, model->folded, sections[SECTION_WEIGHTS].size);
+    memcpy(bytes + sections[SECTION_HELD_OUT].offset, model->held_out, sections[SECTION_HELD_OUT].size);
+    store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
+    *data = bytes;
+    return GOSSET_OK;
+}
+
+gosset_status gosset_model_save(const gosset_model *model, const char *path) {
+    if (!model || !path) return gosset__fail(GOSSET_E_ARGUMENT, "gosset_model_save: expected a model and a path");
+    void *data;
+    size_t size;
+    gosset_status status = gosset__model_serialize(model, &model->env, &data, &size);
+    if (status == GOSSET_OK) status = gosset__replace_file(path, data, size);
+    gosset__free(&model->env, data);
+    return status;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Magic, version, size and checksum: after this the header is what some writer wrote. */
+static gosset_status check_envelope(const unsigned char *bytes, size_t size, const char *name) {
+    if (size < HEADER_SIZE)
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: size: expected at least %d bytes, found %zu", name, HEADER_SIZE,
+                            size);
+    if (memcmp(bytes, MAGIC, sizeof MAGIC) != 0)
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: not a gosset model: expected \"%s\" at byte 0", name, MAGIC);
+    uint32_t version = gosset__load32(bytes + 8);
+    if (version != FORMAT_VERSION)
+        return gosset__fail(GOSSET_E_FORMAT_VERSION, "%s: model format: expected version %d, found %u", name,
+                            FORMAT_VERSION, version);
+    if (gosset__load64(bytes + HEADER_HASH) != gosset__hash(bytes, HEADER_HASH, 0))
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: header at byte 0: checksum differs", name);
+    if (gosset__load32(bytes + 12) != HEADER_SIZE)
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: header size: expected %d, found %u", name, HEADER_SIZE,
+                            gosset__load32(bytes + 12));
+    if (gosset__load64(bytes + 16) != size)
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: size: expected %llu bytes, found %zu", name,
+                            (unsigned long long)gosset__load64(bytes + 16), size);
+    return GOSSET_OK;
+}
+
+static int text_ends(const unsigned char *text, size_t size) { return memchr(text, 0, size) != NULL; }
+
+/* A checksum proves that nothing changed, not that the writer was sane: every count is checked as well. */
+static gosset_status read_shape(const unsigned char *header, const char *name, gosset__shape *shape, uint32_t *input,
+                                gosset_metric *metric, uint32_t *held_out) {
+    gosset_status status = GOSSET_OK;
+    *input = gosset__load32(header + 32);
+    *shape = (gosset__shape){gosset__load32(header + 36), gosset__load32(header + 40), gosset__load32(header + 44),
+                             gosset__load32(header + 52)};
+    uint32_t metric_number = gosset__load32(header + 48);
+    *held_out = gosset__load32(header + 56);
+    GOSSET_REQUIRE(*input >= 1 && *input <= GOSSET__DIMENSION_MAX, GOSSET_E_CORRUPT,
+                   "%s: input dimension: expected 1..%d, found %u", name, GOSSET__DIMENSION_MAX, *input);
+    GOSSET_REQUIRE(metric_number <= GOSSET_COSINE, GOSSET_E_CORRUPT, "%s: metric: expected 0..2, found %u", name,
+                   metric_number);
+    *metric = (gosset_metric)metric_number;
+    GOSSET_REQUIRE(shape->features == gosset__preprocess_features(*input, *metric), GOSSET_E_CORRUPT,
+                   "%s: features: expected %u, found %u", name, gosset__preprocess_features(*input, *metric),
+                   shape->features);
+    GOSSET_REQUIRE(shape->width >= 1 && shape->width <= GOSSET__WIDTH_MAX, GOSSET_E_CORRUPT,
+                   "%s: width: expected 1..%d, found %u", name, GOSSET__WIDTH_MAX, shape->width);
+    GOSSET_REQUIRE(shape->output >= 1 && shape->output <= GOSSET__LATTICE_MAX_DIMENSION, GOSSET_E_CORRUPT,
+                   "%s: output dimension: expected 1..%d, found %u", name, GOSSET__LATTICE_MAX_DIMENSION,
+                   shape->output);
+    GOSSET_REQUIRE(shape->skip <= 1, GOSSET_E_CORRUPT, "%s: skip: expected 0 or 1, found %u", name, shape->skip);
+    GOSSET_REQUIRE(*held_out <= GOSSET__HELD_OUT_MAX, GOSSET_E_CORRUPT, "%s: held-out vectors: expected 0..%d, found %u",
+                   name, GOSSET__HELD_OUT_MAX, *held_out);
+    GOSSET_REQUIRE(text_ends(header + 96, 32) && text_ends(header + 128, 64) && text_ends(header + 192, 64),
+                   GOSSET_E_CORRUPT, "%s: header: expected texts that end in a zero byte", name);
+out:
+    return status;
+}
+
+static gosset_status check_sections(const unsigned char *bytes, size_t size, const char *name,
+                                    const gosset__shape *shape, uint32_t input, uint32_t held_out,
+                                    section *sections) {
+    gosset_status status = GOSSET_OK;
+    uint64_t expected = lay_sections(shape, input, held_out, sections);
+    GOSSET_REQUIRE(expected == size, GOSSET_E_CORRUPT, "%s: size: expected %llu bytes for its shape, found %zu", name,
+                   (unsigned long long)expected, size);
+    GOSSET_REQUIRE(gosset__load32(bytes + 256) == SECTION_COUNT, GOSSET_E_CORRUPT,
+                   "%s: sections: expected %d, found %u", name, SECTION_COUNT, gosset__load32(bytes + 256));
+    uint64_t end = HEADER_SIZE;
+    for (int i = 0; i < SECTION_COUNT; i++) {
+        const unsigned char *entry = bytes + SECTION_TABLE + i * SECTION_ENTRY;
+        const section *at = &sections[i];
+        GOSSET_REQUIRE(gosset__load64(entry + 8) == at->offset && gosset__load64(entry + 16) == at->size,
+                       GOSSET_E_CORRUPT, "%s: section %d: expected %llu bytes at byte %llu", name, i,
+                       (unsigned long long)at->size, (unsigned long long)at->offset);
+        GOSSET_REQUIRE(gosset__load64(entry + 24) == gosset__hash(bytes + at->offset, at->size, (uint64_t)i),
+                       GOSSET_E_CORRUPT, "%s: section %d at byte %llu: checksum differs", name, i,
+                       (unsigned long long)at->offset);
+        for (; end < at->offset; end++)
+            GOSSET_REQUIRE(bytes[end] == 0, GOSSET_E_CORRUPT, "%s: padding at byte %llu: expected 0, found %u", name,
+                           (unsigned long long)end, bytes[end]);
+        end = at->offset + at->size;
+    }
+    for (; end < size; end++)
+        GOSSET_REQUIRE(bytes[end] == 0, GOSSET_E_CORRUPT, "%s: padding at byte %llu: expected 0, found %u", name,
+                       (unsigned long long)end, bytes[end]);
+    GOSSET_REQUIRE(gosset__load64(bytes + 24) == fingerprint_of(bytes), GOSSET_E_CORRUPT,
+                   "%s: fingerprint at byte 24: differs from the content", name);
+out:
+    return status;
+}
+
+static int all_finite(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return 0;
+    return 1;
+}
+
+static gosset_status fill_model(gosset_model *model, const unsigned char *bytes, const section *sections,
+                                const char *name) {
+    gosset_status status = GOSSET_OK;
+    memcpy(model->preprocess.mean, bytes + sections[SECTION_MEAN].offset, sections[SECTION_MEAN].size);
+    memcpy(model->folded, bytes + sections[SECTION_WEIGHTS].offset, sections[SECTION_WEIGHTS].size);
+    memcpy(model->held_out, bytes + sections[SECTION_HELD_OUT].offset, sections[SECTION_HELD_OUT].size);
+    model->train_seconds = load_double(bytes + sections[SECTION_TIMING].offset);
+    memcpy(model->loss, bytes + 96, sizeof model->loss);
+    model->epochs = gosset__load32(bytes + 60);
+    model->seed = gosset__load64(bytes + 64);
+    model->learn_count = gosset__load64(bytes + 72);
+    model->validation_recall = load_double(bytes + 80);
+    model->preprocess.scale = load_float(bytes + 88);
+    model->preprocess.largest_norm = load_float(bytes + 92);
+    GOSSET_REQUIRE(all_finite(model->preprocess.mean, model->shape.features) &&
+                       all_finite(model->folded, gosset__folded_count(&model->shape)) &&
+                       all_finite(model->held_out, (size_t)model->held_out_count * model->preprocess.input) &&
+                       isfinite(model->preprocess.scale) && isfinite(model->preprocess.largest_norm),
+                   GOSSET_E_CORRUPT, "%s: weights: expected finite numbers, found NaN or infinity", name);
+out:
+    return status;
+}
+
+gosset_status gosset__model_parse(gosset_model **out, const void *data, size_t size, const char *name,
+                                  const gosset_env *env) {
+    const unsigned char *bytes = data;
+    gosset_model *model = NULL;
+    gosset__shape shape;
+    uint32_t input, held_out;
+    gosset_metric metric = GOSSET_L2;
+    section sections[SECTION_COUNT];
+    gosset_status status;
+    *out = NULL;
+    GOSSET_TRY(check_envelope(bytes, size, name));
+    GOSSET_TRY(read_shape(bytes, name, &shape, &input, &metric, &held_out));
+    GOSSET_TRY(check_sections(bytes, size, name, &shape, input, held_out, sections));
+    GOSSET_TRY(gosset__model_create(&model, &shape, input, metric, held_out, (const char *)bytes + 128,
+                                    (const char *)bytes + 192, env));
+    GOSSET_TRY(fill_model(model, bytes, sections, name));
+    GOSSET_TRY(gosset__model_finish(model));
+    *out = model;
+    model = NULL;
+out:
+    gosset_model_free(model);
+    return status;
+}
+
+gosset_status gosset_model_load(gosset_model **out, const char *path, const gosset_env *env) {
+    if (!out || !path) return gosset__fail(GOSSET_E_ARGUMENT, "gosset_model_load: expected a place and a path");
+    *out = NULL;
+    gosset__env own;
+    void *data = NULL;
+    size_t size = 0;
+    gosset_status status;
+    GOSSET_TRY(gosset__env_read(&own, env));
+    GOSSET_TRY(gosset__read_file(&own, path, FILE_SIZE_MAX, &data, &size));
+    status = gosset__model_parse(out, data, size, path, env);
+    gosset__free(&own, data);
+out:
+    return status;
+}

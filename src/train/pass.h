@@ -1,0 +1,37 @@
+/** One batch through the whole network and back, on all threads. */
+#ifndef GOSSET_TRAIN_PASS_H
+#define GOSSET_TRAIN_PASS_H
+
+#include "train/network.h"
+
+typedef struct gosset__pass {
+    gosset__env env;
+    gosset__pool *pool; /* borrowed */
+    gosset__shape shape;
+    size_t rows; /* of a batch */
+    float *x;    /* rows x features: the caller fills it */
+    float *z;    /* rows x output: unit latents */
+    float *dz;   /* rows x output: the caller fills it; used up by the way back */
+    /* between: normalised values and activations of the hidden layers, their gradients, per row and per column */
+    float *u1, *h1, *u2, *h2, *dh1, *dh2, *norms, *inverse1, *inverse2;
+} gosset__pass;
+
+gosset_status gosset__pass_create(gosset__pass *pass, const gosset__shape *shape, size_t rows, gosset__pool *pool,
+                                  const gosset__env *env);
+void gosset__pass_free(gosset__pass *pass);
+gosset_status gosset__pass_forward(gosset__pass *pass, const gosset__parameters *parameters);
+/** gradients: every parameter's is overwritten. */
+gosset_status gosset__pass_backward(gosset__pass *pass, const gosset__parameters *parameters,
+                                    const gosset__parameters *gradients);
+
+/**
+ * The network for use: population statistics of the hidden layers are taken from `rows` x features sample inputs and
+ * folded into the weights. Exact for the parameters as they are, so there are no running averages to store or to lag.
+ */
+gosset_status gosset__fold(const gosset__shape *shape, const gosset__parameters *parameters, const float *sample,
+                           size_t rows, const gosset__folded *folded, gosset__pool *pool, const gosset__env *env);
+/** Latents of count x features inputs through the folded network, for mining and validation. */
+gosset_status gosset__embed(const gosset__shape *shape, const gosset__folded *folded, const float *inputs,
+                            size_t count, float *latents, gosset__pool *pool, const gosset__env *env);
+
+#endif

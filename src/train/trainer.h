@@ -1,0 +1,103 @@
+/** Everything a training holds, and the steps of its life, one file each. */
+#ifndef GOSSET_TRAIN_TRAINER_H
+#define GOSSET_TRAIN_TRAINER_H
+
+#include "base/rng.h"
+#include "train/loss.h"
+#include "train/pass.h"
+
+/** Streams of random numbers: each purpose (and epoch or step) has its own, so a resumed training needs no state. */
+enum {
+    GOSSET__STREAM_SPLIT = 1,
+    GOSSET__STREAM_WEIGHTS = 2,
+    GOSSET__STREAM_EPOCH = 3, /* order of anchors */
+    GOSSET__STREAM_MINE = 4,  /* subset searched for negatives */
+    GOSSET__STREAM_STEP = 5   /* positives and negatives of a batch */
+};
+gosset__rng gosset__trainer_rng(uint64_t seed, uint32_t purpose, uint64_t index);
+
+enum { GOSSET__VALIDATION_K = 10 };
+
+/** The configuration with every default filled in. */
+typedef struct gosset__settings {
+    gosset_metric metric;
+    const gosset__loss_ops *loss;
+    char code_lattice[64], cell_lattice[64];
+    uint32_t width, output_dimension;
+    uint32_t epochs; /* 0 = to be set from `minutes` */
+    double minutes;
+    uint32_t anchors;
+    float learning_rate, uniformity;
+    uint64_t seed;
+    const char *checkpoint;
+    int resume;
+} gosset__settings;
+
+/** config.c */
+gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_train_config *config,
+                                       const gosset_vectors *learn);
+
+/** The learn set as the trainer uses it; learn.c. Rows are in random order, held-out ones apart. */
+typedef struct gosset__learn {
+    size_t count;          /* rows trained on */
+    const float *rows;     /* count x features */
+    const float *anchors;  /* the same as seen from the query side; equal to rows unless the metric is IP */
+    uint32_t k;            /* true neighbours known of each row */
+    uint32_t *neighbours;  /* count x k */
+    float *radii;          /* count */
+    size_t query_count;    /* validation: held-out queries against the first base_count rows */
+    size_t base_count;
+    float *queries;        /* query_count x features */
+    uint32_t *truth;       /* query_count x GOSSET__VALIDATION_K */
+    uint64_t fingerprint;  /* of the vectors as given */
+    float *owned[2];       /* memory of rows and anchors */
+} gosset__learn;
+
+typedef struct gosset__trainer {
+    gosset__env env;
+    const gosset__kernels *kernels;
+    gosset__pool *pool;
+    gosset__settings settings;
+    gosset_model *model; /* in the making: preprocessing, held-out vectors, lattices */
+    gosset__shape shape;
+    gosset__learn learn;
+    double started;
+    /* what a checkpoint holds */
+    uint64_t step;
+    double best_recall;
+    uint32_t best_epoch; /* epochs done when the best was seen; 0 = none yet */
+    float *parameters, *state, *best;
+    uint32_t *mined; /* count x mined_count negatives of the running epoch */
+    /* derived */
+    size_t parameter_count;
+    uint32_t mined_count, mined_first; /* negatives per row; how many nearer ones are skipped */
+    uint64_t steps_per_epoch, steps;
+    double recall; /* last validation */
+    float *gradients, *folded;
+    gosset__pass pass;
+    gosset__loss_batch batch;
+    uint32_t *batch_ids, *order;
+    float *batch_radii;
+    float *loss_scratch;
+} gosset__trainer;
+
+/** learn.c: split, preprocess, neighbours, validation truth. */
+gosset_status gosset__learn_prepare(gosset__trainer *trainer, const gosset_vectors *learn);
+void gosset__learn_free(gosset__learn *learn, const gosset__env *env);
+uint32_t gosset__held_out_count(size_t learn_count); /* vectors not trained on */
+
+/** mine.c: fills `mined` for the epoch from the current parameters. */
+gosset_status gosset__mine(gosset__trainer *trainer, uint64_t epoch);
+/** batch.c: order of anchors of an epoch; inputs, ids and radii of a step. */
+void gosset__batch_order(gosset__trainer *trainer, uint64_t epoch);
+void gosset__batch_draw(gosset__trainer *trainer, uint64_t step);
+/** validate.c: recall@10 of the codes of the current parameters. */
+gosset_status gosset__validate(gosset__trainer *trainer, double *recall);
+/** checkpoint.c */
+gosset_status gosset__checkpoint_save(const gosset__trainer *trainer);
+gosset_status gosset__checkpoint_load(gosset__trainer *trainer);
+
+/** Folds the current parameters into trainer->folded. */
+gosset_status gosset__trainer_fold(gosset__trainer *trainer, const float *parameters, float *folded);
+
+#endif
