@@ -7,25 +7,35 @@
 #include "kernel/kernel_test.h"
 
 #include <check.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- the ladder ----------------------------------------------------------------------------- */
 
-/* Asked of the operating system, not of the compiler's run time that the library asks. */
-static int cpu_has(const char *flag) {
-    char line[8192], word[40];
-    snprintf(word, sizeof word, " %s ", flag);
-    int found = 0;
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    while (file && !found && fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = ' ';
-        found = strncmp(line, "flags", 5) == 0 && strstr(line, word) != NULL;
+#if defined(__x86_64__)
+/* Asked of the CPU itself, not of the compiler's run time that the library asks. */
+typedef struct cpu_flags {
+    unsigned leaf1_c, leaf7_b, leaf7_c, saved; /* `saved`: registers the operating system keeps */
+} cpu_flags;
+
+static cpu_flags read_cpu(void) {
+    cpu_flags flags = {0};
+    unsigned a, b, d, high;
+    if (__get_cpuid(1, &a, &b, &flags.leaf1_c, &d)) {
+        __get_cpuid_count(7, 0, &a, &flags.leaf7_b, &flags.leaf7_c, &d);
+        if (flags.leaf1_c >> 27 & 1) __asm__("xgetbv" : "=a"(flags.saved), "=d"(high) : "c"(0));
     }
-    if (file) fclose(file);
-    return found;
+    return flags;
 }
+
+static int has_all(unsigned flags, unsigned wanted) {
+    return (flags & wanted) == wanted;
+}
+#endif
 
 static const gosset__kernels *level_named(const char *name) {
     for (uint32_t i = 0; gosset__kernels_level(i); i++)
@@ -36,9 +46,10 @@ static const gosset__kernels *level_named(const char *name) {
 START_TEST(ladder_has_what_the_cpu_has) {
     ck_assert_str_eq(gosset__kernels_level(0)->name, "scalar");
 #if defined(__x86_64__)
-    int avx2 = cpu_has("avx2") && cpu_has("fma");
-    int avx512 = avx2 && cpu_has("avx512f") && cpu_has("avx512bw") && cpu_has("avx512vl") && cpu_has("avx512dq") &&
-                 cpu_has("avx512_vnni");
+    cpu_flags cpu = read_cpu();
+    int avx2 = has_all(cpu.leaf1_c, 1u << 12) && has_all(cpu.leaf7_b, 1u << 5) && has_all(cpu.saved, 0x06);
+    int avx512 = avx2 && has_all(cpu.leaf7_b, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && /* F, DQ, BW, VL */
+                 has_all(cpu.leaf7_c, 1u << 11) && has_all(cpu.saved, 0xE6);                /* VNNI */
     ck_assert_int_eq(level_named("avx2") != NULL, avx2);
     ck_assert_int_eq(level_named("avx512") != NULL, avx512);
 #elif defined(__aarch64__)
