@@ -8,10 +8,10 @@
 enum {
     NIBBLE_LIMIT = 7,
     NIBBLE_ZERO = 8,
-    /** Cell scores reach at most this: 16 bits are finer than any error that matters, and sort in two passes. */
+    /** What the cell score of cosine 1 is: finer than any error that matters, and sorted in two passes. */
     SCORE_LIMIT = 32000,
-    DIGIT_BITS = 8,
-    DIGITS = 1 << DIGIT_BITS
+    SCORE_END = 32767, /* no score is beyond, see gosset__codec_query_set */
+    DIGITS = 1 << 8    /* half the 16 bits of a difference of scores */
 };
 
 struct gosset__codec {
@@ -27,8 +27,8 @@ struct gosset__codec_query {
     int8_t *values;       /* the latent for the scan: 127 = its largest magnitude */
     int32_t *coordinates; /* the latent's first coordinates for the cells */
     int32_t *scores, *scratch;
-    uint32_t *positions[2], *keys[2]; /* the sort's items */
-    float deviation;                  /* of the scores over all cells */
+    uint32_t *positions; /* of the cells selected */
+    uint64_t *items[2];  /* their score and position, while they are sorted */
     int scored;
 };
 
@@ -124,10 +124,8 @@ static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_q
     query->coordinates = take(base, &used, codec->cells->dimension * sizeof(int32_t));
     query->scores = take(base, &used, codec->cell_count * sizeof(int32_t));
     query->scratch = take(base, &used, codec->scratch_count * sizeof(int32_t));
-    for (int i = 0; i < 2; i++) {
-        query->positions[i] = take(base, &used, codec->cell_count * sizeof(uint32_t));
-        query->keys[i] = take(base, &used, codec->cell_count * sizeof(uint32_t));
-    }
+    query->positions = take(base, &used, codec->cell_count * sizeof(uint32_t));
+    for (int i = 0; i < 2; i++) query->items[i] = take(base, &used, codec->cell_count * sizeof(uint64_t));
     return used;
 }
 
@@ -137,23 +135,22 @@ size_t gosset__codec_query_size(const gosset__codec *codec)
     return lay_out(codec, NULL, &query);
 }
 
-static int32_t round_away(double value) { return (int32_t)(value < 0 ? value - 0.5 : value + 0.5); }
+static int32_t round_away(double value) { return (int32_t)(value + copysign(0.5, value)); }
 
 void gosset__codec_query_set(const gosset__codec *codec, const float *latent, gosset__codec_query *query)
 {
     const gosset_lattice *cells = codec->cells;
     lay_out(codec, (uint8_t *)query, query);
-    double largest = 0, length = 0;
-    for (uint32_t i = 0; i < codec->codes->dimension; i++)
-        if (fabs((double)latent[i]) > largest) largest = fabs((double)latent[i]);
-    for (uint32_t i = 0; i < codec->codes->dimension; i++)
-        query->values[i] = (int8_t)(largest > 0 ? round_away((double)latent[i] * (127 / largest)) : 0);
+    float largest = 0;
+    double length = 0;
+    for (uint32_t i = 0; i < codec->codes->dimension; i++) largest = fabsf(latent[i]) > largest ? fabsf(latent[i]) : largest;
+    const double unit = largest > 0 ? 127.0 / largest : 0;
+    for (uint32_t i = 0; i < codec->codes->dimension; i++) query->values[i] = (int8_t)round_away(latent[i] * unit);
 
-    /* |<x, z>| <= |x| |z|, so no sum of scores leaves 16 bits (rounding adds at most |z_i| / 2 a term) */
+    /* |<x, z>| <= |x| |z| = SCORE_LIMIT; rounding adds sum |z_i| / 2 <= sqrt(dimension norm) / 2 < 400 */
     for (uint32_t i = 0; i < cells->dimension; i++) length += (double)latent[i] * latent[i];
     const double scale = length > 0 ? SCORE_LIMIT / sqrt(length * cells->norm) : 0;
-    for (uint32_t i = 0; i < cells->dimension; i++) query->coordinates[i] = round_away((double)latent[i] * scale);
-    query->deviation = (float)(SCORE_LIMIT / sqrt(cells->dimension));
+    for (uint32_t i = 0; i < cells->dimension; i++) query->coordinates[i] = round_away(latent[i] * scale);
     query->scored = 0;
 }
 
@@ -169,51 +166,74 @@ static double normal_quantile(double p)
 }
 
 /**
- * Positions of all cells above some threshold, ascending, `count` of them at least and not many more. The first
- * threshold is a guess as if scores were normal; it decides the time, never the answer.
+ * Positions of all cells above some threshold, ascending, `count` of them at least and not many more. Thresholds are
+ * guessed as if scores were normal, then bracketed; they decide the time, never the answer.
  */
 static size_t select_best(const gosset__codec *codec, gosset__codec_query *query, uint32_t count)
 {
-    const size_t enough = 2 * (size_t)count + 256;
-    int32_t low = -2 * SCORE_LIMIT, high = 2 * SCORE_LIMIT; /* everything is above low, less than count above high */
-    int32_t threshold = low;
-    if (count + count / 4 < codec->cell_count)
-        threshold = (int32_t)(query->deviation * normal_quantile(1.25 * count / codec->cell_count));
-    for (;;) {
-        if (threshold < low || threshold >= high) threshold = low + (high - low) / 2;
-        const size_t found = codec->kernels->select_above(query->scores, codec->cell_count, threshold,
-                                                          query->positions[0]);
+    enum { GUESSES = 6 };
+    const double all = codec->cell_count, wanted = 1.25 * count + 16;
+    const size_t enough = 2 * (size_t)count + 128;
+    int32_t low = -2 * SCORE_LIMIT, high = 2 * SCORE_LIMIT; /* all are above low, less than count above high */
+    const double quantile = wanted < all ? normal_quantile(wanted / all) : 0;
+    double guess = wanted < all ? quantile * SCORE_LIMIT / sqrt(codec->cells->dimension) : low;
+    for (int round = 0;; round++) {
+        int32_t threshold = low + (high - low) / 2;
+        if (round < GUESSES && guess >= low && guess < high) threshold = (int32_t)guess;
+        const size_t found =
+            codec->kernels->select_above(query->scores, codec->cell_count, threshold, query->positions);
         if (found >= count && (found <= enough || high - threshold <= 1)) return found;
         if (found < count) high = threshold;
         else low = threshold;
-        threshold = low + (high - low) / 2;
+        guess = threshold * quantile / normal_quantile(((double)found + 0.5) / (all + 1)); /* NaN: bisect */
     }
 }
 
-/** Stable sort by descending score, least significant digit first. Returns the list the result is in. */
-static const uint32_t *sort_best(gosset__codec_query *query, size_t count)
+static void start_of_digits(uint32_t *counts, uint32_t digits)
 {
+    uint32_t sum = 0;
+    for (uint32_t digit = 0; digit < digits; digit++) {
+        const uint32_t count = counts[digit];
+        counts[digit] = sum;
+        sum += count;
+    }
+}
+
+/** Moves items stably into the order of one digit; `next` holds where each digit's items start. */
+static void scatter(const uint64_t *from, uint64_t *to, size_t count, uint32_t shift, uint32_t mask, uint32_t *next)
+{
+    for (size_t i = 0; i < count; i++) to[next[from[i] >> shift & mask]++] = from[i];
+}
+
+/** Sorts the selected positions by descending score, ties by position: two stable passes over half the bits each. */
+static const uint64_t *sort_best(gosset__codec_query *query, size_t count)
+{
+    uint32_t low[DIGITS], high[DIGITS];
+    uint64_t *const items = query->items[0];
     int32_t best = INT32_MIN, worst = INT32_MAX;
     for (size_t i = 0; i < count; i++) {
-        const int32_t score = query->scores[query->positions[0][i]];
-        query->keys[0][i] = (uint32_t)score;
+        const uint32_t position = query->positions[i];
+        const int32_t score = query->scores[position];
+        items[i] = (uint64_t)(uint32_t)(SCORE_END - score) << 32 | position;
         best = score > best ? score : best;
         worst = score < worst ? score : worst;
     }
-    for (size_t i = 0; i < count; i++) query->keys[0][i] = (uint32_t)best - query->keys[0][i];
-    const uint32_t range = (uint32_t)best - (uint32_t)worst;
-    int from = 0;
-    for (uint32_t shift = 0; range >> shift > 0; shift += DIGIT_BITS, from = !from) {
-        uint32_t start[DIGITS + 1] = {0};
-        for (size_t i = 0; i < count; i++) start[(query->keys[from][i] >> shift & (DIGITS - 1)) + 1]++;
-        for (uint32_t digit = 0; digit < DIGITS; digit++) start[digit + 1] += start[digit];
-        for (size_t i = 0; i < count; i++) {
-            const uint32_t place = start[query->keys[from][i] >> shift & (DIGITS - 1)]++;
-            query->keys[!from][place] = query->keys[from][i];
-            query->positions[!from][place] = query->positions[from][i];
-        }
+    const uint64_t first = (uint64_t)(uint32_t)(SCORE_END - best) << 32;
+    uint32_t half = 0;
+    while ((uint32_t)(best - worst) >> 2 * half > 0) half++;
+    const uint32_t digits = 1u << half;
+    memset(low, 0, digits * sizeof *low);
+    memset(high, 0, digits * sizeof *high);
+    for (size_t i = 0; i < count; i++) {
+        items[i] -= first;
+        low[items[i] >> 32 & (digits - 1)]++;
+        high[items[i] >> 32 >> half]++;
     }
-    return query->positions[from];
+    start_of_digits(low, digits);
+    start_of_digits(high, digits);
+    scatter(items, query->items[1], count, 32, digits - 1, low);
+    scatter(query->items[1], items, count, 32 + half, digits - 1, high);
+    return items;
 }
 
 uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *query, uint32_t count, uint32_t *cells)
@@ -224,7 +244,8 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
         codec->cells->ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
     query->scored = 1;
     const size_t found = select_best(codec, query, count);
-    memcpy(cells, sort_best(query, found), count * sizeof *cells);
+    const uint64_t *sorted = sort_best(query, found);
+    for (uint32_t i = 0; i < count; i++) cells[i] = (uint32_t)sorted[i];
     return count;
 }
 

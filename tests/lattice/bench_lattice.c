@@ -116,7 +116,9 @@ void bench_lattice(void)
     int8_t *points = malloc((size_t)ROWS * GOSSET__LATTICE_MAX_DIMENSION);
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) bench_spec(specs[i], x, points);
     bench_codec("zn:24:3", "zn:64:500:7", 512, x);
+    bench_codec("zn:24:3", "zn:64:500:7", 1, x);
     bench_codec("zn:24:3", "zn:64:500:7", 64, x);
+    bench_codec("zn:24:3", "zn:64:500:7", 4000, x);
     bench_codec("zn:24:4", "zn:64:500:7", 1024, x);
     free(points);
     free(x);
