@@ -1,0 +1,445 @@
+/* The contract of a backend, run over every one of the registry. */
+#include "base/rng.h"
+#include "base/status.h"
+#include "index/io/backend.h"
+#include "search_suites.h"
+#include "support/support.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FILES = 4, DEPTH = 32, OFFSET = 8192 };
+static const uint64_t page_counts[FILES] = {5, 1, 0, 200};
+
+static char directory[TEMP_PATH_SIZE];
+static gosset__io_file shards[FILES];
+static gosset__env env;
+
+static void fill_page(uint8_t *page, uint32_t page_size, uint32_t file, uint64_t number) {
+    gosset__rng rng = gosset__rng_make(file, number);
+    for (uint32_t i = 0; i < page_size; i += 8) {
+        const uint64_t value = gosset__rng_next(&rng);
+        memcpy(page + i, &value, 8);
+    }
+}
+
+static void write_shards(uint32_t page_size, uint64_t offset) {
+    uint8_t *page = malloc(page_size);
+    for (uint32_t f = 0; f < FILES; f++) {
+        char name[32];
+        snprintf(name, sizeof name, "shard-%u", f);
+        snprintf(shards[f].path, sizeof shards[f].path, "%s", temp_path(directory, name));
+        shards[f].pages_offset = offset;
+        shards[f].page_count = page_counts[f];
+        const int descriptor = open(shards[f].path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+        ck_assert_int_ge(descriptor, 0);
+        ck_assert_int_eq(ftruncate(descriptor, (off_t)offset), 0);
+        for (uint64_t p = 0; p < page_counts[f]; p++) {
+            fill_page(page, page_size, f, p);
+            ck_assert_int_eq(pwrite(descriptor, page, page_size, (off_t)(offset + p * page_size)), page_size);
+        }
+        close(descriptor);
+    }
+    free(page);
+}
+
+static void set_up(void) {
+    env = default_env(1);
+    temp_directory(directory);
+    write_shards(4096, OFFSET);
+}
+
+static void tear_down(void) {
+    temp_remove(directory);
+}
+
+/** NULL when this machine refuses io_uring: the case is then not run, and the program reports a skip. */
+static gosset__io_files *open_backend(int index, uint32_t page_size) {
+    gosset__io_files *files = NULL;
+    const char *name = gosset__io_registry[index]->name;
+    if (strcmp(name, "uring") == 0 && !uring_works()) return NULL;
+    const gosset_status status = gosset__io_files_open(&files, name, shards, FILES, page_size, &env);
+    ck_assert_msg(status == GOSSET_OK, "%s: %s", name, gosset_last_error());
+    ck_assert_str_eq(files->ops->name, name);
+    return files;
+}
+
+int uring_works(void) {
+    gosset__io_files *files = NULL;
+    gosset__env surroundings;
+    gosset_status status = gosset__env_read(&surroundings, NULL);
+    if (status == GOSSET_OK) status = gosset__io_files_open(&files, "uring", NULL, 0, 4096, &surroundings);
+    gosset__io_files_close(files);
+    return status == GOSSET_OK;
+}
+
+static void assert_page(const gosset__io_files *files, const gosset__io_read *read) {
+    uint8_t expected[16384];
+    fill_page(expected, files->page_size, read->file, read->page);
+    ck_assert_msg(memcmp(expected, read->buffer, files->page_size) == 0, "file %u page %llu differs", read->file,
+                  (unsigned long long)read->page);
+}
+
+/* One batch of random pages into random buffers, started in pieces and reaped in pieces. */
+static void random_batch(gosset__io *io, gosset__rng *rng) {
+    gosset__io_read reads[DEPTH];
+    uint32_t order[DEPTH];
+    uint8_t seen[DEPTH] = {0};
+    const uint32_t page_size = io->files->page_size, count = 1 + (uint32_t)gosset__rng_below(rng, DEPTH);
+    for (uint32_t i = 0; i < DEPTH; i++) order[i] = i;
+    gosset__rng_shuffle(rng, order, DEPTH);
+    for (uint32_t i = 0; i < count; i++) {
+        static const uint32_t with_pages[3] = {0, 1, 3};
+        const uint32_t file = with_pages[gosset__rng_below(rng, 3)];
+        reads[i] = (gosset__io_read){.file = file,
+                                     .page = gosset__rng_below(rng, page_counts[file]),
+                                     .buffer = io->buffers + (size_t)order[i] * page_size,
+                                     .tag = 1000 + i};
+        memset(reads[i].buffer, 0xAA, page_size);
+    }
+    const uint32_t cut = (uint32_t)gosset__rng_below(rng, count + 1);
+    ck_assert_int_eq(io->ops->submit(io, reads, cut), GOSSET_OK);
+    ck_assert_int_eq(io->ops->submit(io, reads + cut, count - cut), GOSSET_OK);
+    for (uint32_t done = 0; done < count;) {
+        uint64_t tags[DEPTH];
+        uint32_t found = UINT32_MAX;
+        const uint32_t minimum = 1 + (uint32_t)gosset__rng_below(rng, count - done);
+        const uint32_t capacity = minimum + (uint32_t)gosset__rng_below(rng, 4);
+        ck_assert_int_eq(io->ops->reap(io, minimum, tags, capacity < DEPTH ? capacity : DEPTH, &found), GOSSET_OK);
+        ck_assert_uint_ge(found, minimum);
+        for (uint32_t i = 0; i < found; i++) {
+            ck_assert(tags[i] >= 1000 && tags[i] < 1000 + count);
+            ck_assert_uint_eq(seen[tags[i] - 1000]++, 0);
+            assert_page(io->files, &reads[tags[i] - 1000]);
+        }
+        done += found;
+    }
+}
+
+static void exercise(gosset__io_files *files, uint64_t seed, int rounds) {
+    gosset__io *io = NULL;
+    gosset__rng rng = gosset__rng_make(seed, 7);
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    for (int i = 0; i < rounds; i++) random_batch(io, &rng);
+    uint64_t tag;
+    uint32_t found = 1;
+    ck_assert_int_eq(io->ops->reap(io, 1, &tag, 1, &found), GOSSET_OK); /* nothing is in flight: no waiting */
+    ck_assert_uint_eq(found, 0);
+    gosset__io_close(io);
+}
+
+START_TEST(reads_give_the_pages_asked_for) {
+    for (uint32_t page_size = 4096; page_size <= 12288; page_size += 8192) {
+        write_shards(page_size, OFFSET);
+        gosset__io_files *files = open_backend(_i, page_size);
+        if (files == NULL) return;
+        exercise(files, page_size, 60);
+        gosset__io_files_close(files);
+    }
+}
+END_TEST
+
+START_TEST(impossible_requests_are_refused_whole) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    gosset__io *io = NULL;
+    if (files == NULL) return;
+    ck_assert_int_eq(gosset__io_open(&io, files, 0, &env), GOSSET_E_ARGUMENT);
+    ck_assert_ptr_null(io);
+    ck_assert_int_eq(gosset__io_open(&io, files, 4, &env), GOSSET_OK);
+    const gosset__io_read good = {.file = 3, .page = 199, .buffer = io->buffers, .tag = 5};
+    gosset__io_read reads[5] = {good, good, good, good, good};
+    ck_assert_int_eq(io->ops->submit(io, reads, 5), GOSSET_E_ARGUMENT); /* deeper than the ring */
+    reads[1].page = 200;
+    ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_E_ARGUMENT);
+    reads[1] = good, reads[1].file = FILES;
+    ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_E_ARGUMENT);
+    reads[1] = good, reads[1].file = 2; /* a file without pages */
+    ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_E_ARGUMENT);
+    reads[1] = good, reads[1].buffer = io->buffers + 4 * 4096;
+    ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_E_ARGUMENT);
+    reads[1] = good, reads[1].buffer = io->buffers + 8;
+    ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_E_ARGUMENT);
+    uint64_t tags[5];
+    uint32_t found;
+    ck_assert_int_eq(io->ops->reap(io, 1, tags, 5, &found), GOSSET_OK);
+    ck_assert_uint_eq(found, 0); /* none of the refused batches was started in part */
+    ck_assert_int_eq(io->ops->submit(io, &good, 1), GOSSET_OK);
+    ck_assert_int_eq(io->ops->reap(io, 1, tags, 5, &found), GOSSET_OK);
+    ck_assert_uint_eq(found, 1);
+    ck_assert_uint_eq(tags[0], 5);
+    assert_page(files, &good);
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(short_and_missing_files_are_refused_at_opening) {
+    gosset__io_files *files = NULL;
+    const char *name = gosset__io_registry[_i]->name;
+    if (strcmp(name, "uring") == 0 && !uring_works()) return;
+    shards[3].page_count = 201;
+    ck_assert_int_eq(gosset__io_files_open(&files, name, shards, FILES, 4096, &env), GOSSET_E_CORRUPT);
+    ck_assert_ptr_null(files);
+    ck_assert_ptr_nonnull(strstr(gosset_last_error(), shards[3].path));
+    ck_assert_ptr_nonnull(strstr(gosset_last_error(), "shorter than expected"));
+    shards[3].page_count = UINT64_MAX / 2;
+    ck_assert_int_eq(gosset__io_files_open(&files, name, shards, FILES, 4096, &env), GOSSET_E_CORRUPT);
+    shards[3].page_count = 200;
+    ck_assert_int_eq(unlink(shards[1].path), 0);
+    ck_assert_int_eq(gosset__io_files_open(&files, name, shards, FILES, 4096, &env), GOSSET_E_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(gosset_last_error(), shards[1].path));
+    ck_assert_int_eq(gosset__io_files_open(&files, "auto", shards, FILES, 4096, &env), GOSSET_E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(files_that_shrink_are_an_error_and_the_reader_survives_it) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    gosset__io *io = NULL;
+    if (files == NULL) return;
+    const int in_memory = strcmp(files->ops->name, "memory") == 0;
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    /* Inside a page, at the start of one, and in the middle of a sector. */
+    static const off_t cuts[3] = {OFFSET + 150 * 4096 + 1536, OFFSET + 150 * 4096, OFFSET + 100 * 4096 + 77};
+    for (int cut = 0; cut < 3; cut++) {
+        gosset__io_read reads[DEPTH];
+        uint64_t tags[DEPTH];
+        uint32_t found = 0, done = 0;
+        ck_assert_int_eq(truncate(shards[3].path, cuts[cut]), 0);
+        for (uint32_t i = 0; i < DEPTH; i++)
+            reads[i] =
+                (gosset__io_read){.file = 3, .page = i == 9 ? 150 : i, .buffer = io->buffers + i * 4096u, .tag = i};
+        gosset_status status = io->ops->submit(io, reads, DEPTH);
+        while (status == GOSSET_OK && done < DEPTH) {
+            status = io->ops->reap(io, 1, tags, DEPTH, &found);
+            done += found;
+        }
+        if (in_memory) {
+            ck_assert_int_eq(status, GOSSET_OK);
+            continue;
+        }
+        ck_assert_int_eq(status, GOSSET_E_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(gosset_last_error(), shards[3].path));
+        ck_assert_ptr_nonnull(strstr(gosset_last_error(), "page 150 at byte 622592: file shorter than expected"));
+        gosset__rng rng = gosset__rng_make(1, 1);
+        gosset__io_read good = {.file = 0, .page = gosset__rng_below(&rng, 5), .buffer = io->buffers, .tag = 3};
+        ck_assert_int_eq(io->ops->submit(io, &good, 1), GOSSET_OK);
+        ck_assert_int_eq(io->ops->reap(io, 1, tags, DEPTH, &found), GOSSET_OK);
+        ck_assert_uint_eq(found, 1);
+        assert_page(files, &good);
+    }
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(deleted_files_stay_readable) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    if (files == NULL) return;
+    for (uint32_t f = 0; f < FILES; f++) ck_assert_int_eq(unlink(shards[f].path), 0);
+    exercise(files, 3, 5);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+/* Pages at an odd offset are what O_DIRECT refuses on every filesystem. */
+START_TEST(without_direct_reads_the_page_cache_serves) {
+    write_shards(4096, 100);
+    gosset__io_files *files = open_backend(_i, 4096);
+    if (files == NULL) return;
+    exercise(files, 4, 20);
+    if (strcmp(files->ops->name, "memory") != 0) ck_assert_ptr_nonnull(strstr(files->reason, "no O_DIRECT"));
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(files_in_shared_memory_can_be_read) {
+    temp_remove(directory);
+    snprintf(directory, sizeof directory, "/dev/shm/gosset-test-XXXXXX");
+    if (mkdtemp(directory) == NULL) return; /* no such filesystem here: the case above covers the fallback */
+    write_shards(4096, OFFSET);
+    gosset__io_files *files = open_backend(_i, 4096);
+    if (files == NULL) return;
+    exercise(files, 5, 20);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(an_index_without_pages_opens) {
+    gosset__io_files *files = NULL;
+    gosset__io *io = NULL;
+    const char *name = gosset__io_registry[_i]->name;
+    if (strcmp(name, "uring") == 0 && !uring_works()) return;
+    ck_assert_int_eq(gosset__io_files_open(&files, name, NULL, 0, 4096, &env), GOSSET_OK);
+    ck_assert_int_eq(gosset__io_open(&io, files, 8, &env), GOSSET_OK);
+    ck_assert_int_eq(io->ops->submit(io, NULL, 0), GOSSET_OK);
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+    ck_assert_int_eq(gosset__io_files_open(&files, name, shards + 2, 1, 4096, &env), GOSSET_OK);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(closing_waits_for_reads_in_flight) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    if (files == NULL) return;
+    for (int round = 0; round < 20; round++) {
+        gosset__io *io = NULL;
+        gosset__io_read reads[DEPTH];
+        ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+        for (uint32_t i = 0; i < DEPTH; i++)
+            reads[i] = (gosset__io_read){.file = 3, .page = i, .buffer = io->buffers + i * 4096u, .tag = i};
+        ck_assert_int_eq(io->ops->submit(io, reads, DEPTH), GOSSET_OK);
+        gosset__io_close(io); /* a sanitizer sees a read into memory that is gone */
+    }
+    gosset__io_files_close(files);
+}
+END_TEST
+
+static void *use_reader(void *argument) {
+    gosset__io *io = argument;
+    gosset__rng rng = gosset__rng_make(11, 11);
+    for (int i = 0; i < 5; i++) random_batch(io, &rng);
+    return NULL;
+}
+
+START_TEST(a_reader_may_move_between_threads) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    gosset__io *io = NULL;
+    pthread_t thread;
+    if (files == NULL) return;
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(pthread_create(&thread, NULL, use_reader, io), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        use_reader(io);
+    }
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+static void *use_files(void *argument) {
+    exercise(argument, (uint64_t)(uintptr_t)&argument, 30);
+    return NULL;
+}
+
+START_TEST(readers_on_four_threads_share_the_files) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    pthread_t threads[4];
+    if (files == NULL) return;
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, use_files, files), 0);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(a_forked_child_is_told_to_open_again) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    gosset__io *io = NULL;
+    if (files == NULL) return;
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    gosset__rng rng = gosset__rng_make(2, 2);
+    random_batch(io, &rng);
+    const int in_memory = strcmp(files->ops->name, "memory") == 0;
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        const gosset__io_read read = {.file = 0, .page = 0, .buffer = io->buffers, .tag = 1};
+        const gosset_status status = io->ops->submit(io, &read, 1);
+        gosset__io_close(io);
+        gosset__io_files_close(files);
+        _exit(status == (in_memory ? GOSSET_OK : GOSSET_E_STATE) ? 0 : 1);
+    }
+    int result = -1;
+    ck_assert_int_eq(waitpid(child, &result, 0), child);
+    ck_assert_int_eq(result, 0);
+    random_batch(io, &rng); /* the parent's reader is unharmed */
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(every_allocation_may_fail) {
+    const char *name = gosset__io_registry[_i]->name;
+    if (strcmp(name, "uring") == 0 && !uring_works()) return;
+    for (size_t n = 1; n < 100; n++) {
+        counting_allocator memory;
+        gosset__env failing;
+        gosset_env surroundings = counting_env(&memory, n);
+        gosset__io_files *files = NULL;
+        gosset__io *io = NULL;
+        ck_assert_int_eq(gosset__env_read(&failing, &surroundings), GOSSET_OK);
+        gosset_status status = gosset__io_files_open(&files, name, shards, FILES, 4096, &failing);
+        if (status == GOSSET_OK) status = gosset__io_open(&io, files, DEPTH, &failing);
+        gosset__io_close(io);
+        gosset__io_files_close(files);
+        ck_assert_uint_eq(counting_held(&memory), 0);
+        if (status == GOSSET_OK) return;
+        ck_assert_int_eq(status, GOSSET_E_NO_MEMORY);
+    }
+    ck_abort_msg("opening never went through");
+}
+END_TEST
+
+START_TEST(names_choose_the_backend) {
+    gosset__io_files *files = NULL;
+    ck_assert_int_eq(gosset__io_files_open(&files, "tape", shards, FILES, 4096, &env), GOSSET_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(gosset_last_error(), "tape"));
+    ck_assert_int_eq(gosset__io_files_open(&files, NULL, shards, FILES, 1000, &env), GOSSET_E_ARGUMENT);
+    ck_assert_int_eq(gosset__io_files_open(&files, NULL, shards, FILES, 4096, &env), GOSSET_OK);
+    ck_assert_str_eq(files->ops->name, uring_works() ? "uring" : "threads");
+    if (uring_works()) ck_assert_ptr_null(strstr(files->reason, "refused"));
+    gosset__io_files_close(files);
+}
+END_TEST
+
+START_TEST(short_reads_go_on_where_they_may) {
+    uint32_t start = 0, end = 0;
+    ck_assert(gosset__io_continue(&start, &end, 4096));
+    ck_assert_uint_eq(end, 4096);
+    start = end = 0;
+    ck_assert(gosset__io_continue(&start, &end, 5000)); /* goes on at the last boundary, not in a sector */
+    ck_assert_uint_eq(start, 4096);
+    ck_assert(gosset__io_continue(&start, &end, 4096));
+    ck_assert_uint_eq(end, 8192);
+    start = end = 0;
+    ck_assert(!gosset__io_continue(&start, &end, 0));
+    ck_assert(gosset__io_continue(&start, &end, 1808));
+    ck_assert_uint_eq(start, 0);
+    ck_assert(!gosset__io_continue(&start, &end, 1808)); /* no further than before: the end of the file */
+}
+END_TEST
+
+Suite *io_suite(void) {
+    Suite *suite = suite_create("io");
+    TCase *contract = tcase_create("contract");
+    int backends = 0;
+    while (gosset__io_registry[backends] != NULL) backends++;
+    tcase_add_checked_fixture(contract, set_up, tear_down);
+    tcase_set_timeout(contract, 60);
+    tcase_add_loop_test(contract, reads_give_the_pages_asked_for, 0, backends);
+    tcase_add_loop_test(contract, impossible_requests_are_refused_whole, 0, backends);
+    tcase_add_loop_test(contract, short_and_missing_files_are_refused_at_opening, 0, backends);
+    tcase_add_loop_test(contract, files_that_shrink_are_an_error_and_the_reader_survives_it, 0, backends);
+    tcase_add_loop_test(contract, deleted_files_stay_readable, 0, backends);
+    tcase_add_loop_test(contract, without_direct_reads_the_page_cache_serves, 0, backends);
+    tcase_add_loop_test(contract, files_in_shared_memory_can_be_read, 0, backends);
+    tcase_add_loop_test(contract, an_index_without_pages_opens, 0, backends);
+    tcase_add_loop_test(contract, closing_waits_for_reads_in_flight, 0, backends);
+    tcase_add_loop_test(contract, a_reader_may_move_between_threads, 0, backends);
+    tcase_add_loop_test(contract, readers_on_four_threads_share_the_files, 0, backends);
+    tcase_add_loop_test(contract, a_forked_child_is_told_to_open_again, 0, backends);
+    tcase_add_loop_test(contract, every_allocation_may_fail, 0, backends);
+    suite_add_tcase(suite, contract);
+    TCase *choice = tcase_create("choice");
+    tcase_add_checked_fixture(choice, set_up, tear_down);
+    tcase_add_test(choice, names_choose_the_backend);
+    tcase_add_test(choice, short_reads_go_on_where_they_may);
+    suite_add_tcase(suite, choice);
+    return suite;
+}
