@@ -33,8 +33,7 @@ struct gosset__codec_query {
 };
 
 gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *cells, const gosset_lattice *codes,
-                                   const gosset__env *env, const gosset__kernels *kernels)
-{
+                                   const gosset__env *env, const gosset__kernels *kernels) {
     gosset_status status = GOSSET_OK;
     *out = NULL;
     GOSSET_REQUIRE(codes->dimension % 8 == 0, GOSSET_E_DIMENSION,
@@ -60,28 +59,31 @@ out:
     return status;
 }
 
-void gosset__codec_free(gosset__codec *codec)
-{
+void gosset__codec_free(gosset__codec *codec) {
     if (codec == NULL) return;
     const gosset__env env = codec->env;
     gosset__free(&env, codec);
 }
 
-uint32_t gosset__codec_dimension(const gosset__codec *codec) { return codec->codes->dimension; }
-uint32_t gosset__codec_code_size(const gosset__codec *codec) { return codec->codes->dimension / 2; }
-uint32_t gosset__codec_cell_count(const gosset__codec *codec) { return codec->cell_count; }
+uint32_t gosset__codec_dimension(const gosset__codec *codec) {
+    return codec->codes->dimension;
+}
+uint32_t gosset__codec_code_size(const gosset__codec *codec) {
+    return codec->codes->dimension / 2;
+}
+uint32_t gosset__codec_cell_count(const gosset__codec *codec) {
+    return codec->cell_count;
+}
 
 /* ---- base side -------------------------------------------------------------------------------------------- */
 
-static uint32_t nibble(int8_t value)
-{
+static uint32_t nibble(int8_t value) {
     const int cut = value > NIBBLE_LIMIT ? NIBBLE_LIMIT : value < -NIBBLE_LIMIT ? -NIBBLE_LIMIT : value;
     return (uint32_t)(cut + NIBBLE_ZERO);
 }
 
 void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *latents, uint32_t *cells,
-                          uint8_t *codes)
-{
+                          uint8_t *codes) {
     const uint32_t dimension = codec->codes->dimension;
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     gosset__wide rank;
@@ -97,8 +99,7 @@ void gosset__codec_encode(const gosset__codec *codec, size_t count, const float 
 }
 
 /** A packed code is its words of the block in a row, so this is a transposition of 32-bit words. */
-void gosset__codec_block(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block)
-{
+void gosset__codec_block(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block) {
     const uint32_t words = codec->codes->dimension / 8, zero = 0x11111111u * NIBBLE_ZERO;
     for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c++)
         for (uint32_t h = 0; h < words; h++)
@@ -109,15 +110,13 @@ void gosset__codec_block(const gosset__codec *codec, const uint8_t *codes, size_
 /* ---- query side ------------------------------------------------------------------------------------------- */
 
 /** Hands out the next `size` bytes of a query's block; with base NULL it only measures. */
-static void *take(uint8_t *base, size_t *used, size_t size)
-{
+static void *take(uint8_t *base, size_t *used, size_t size) {
     void *part = base == NULL ? NULL : base + *used;
     *used += gosset__round_up(size, 64);
     return part;
 }
 
-static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_query *query)
-{
+static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_query *query) {
     size_t used = 0;
     take(base, &used, sizeof *query);
     query->values = take(base, &used, codec->codes->dimension);
@@ -129,21 +128,22 @@ static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_q
     return used;
 }
 
-size_t gosset__codec_query_size(const gosset__codec *codec)
-{
+size_t gosset__codec_query_size(const gosset__codec *codec) {
     gosset__codec_query query;
     return lay_out(codec, NULL, &query);
 }
 
-static int32_t round_away(double value) { return (int32_t)(value + copysign(0.5, value)); }
+static int32_t round_away(double value) {
+    return (int32_t)(value + copysign(0.5, value));
+}
 
-void gosset__codec_query_set(const gosset__codec *codec, const float *latent, gosset__codec_query *query)
-{
+void gosset__codec_query_set(const gosset__codec *codec, const float *latent, gosset__codec_query *query) {
     const gosset_lattice *cells = codec->cells;
     lay_out(codec, (uint8_t *)query, query);
     float largest = 0;
     double length = 0;
-    for (uint32_t i = 0; i < codec->codes->dimension; i++) largest = fabsf(latent[i]) > largest ? fabsf(latent[i]) : largest;
+    for (uint32_t i = 0; i < codec->codes->dimension; i++)
+        if (fabsf(latent[i]) > largest) largest = fabsf(latent[i]);
     const double unit = largest > 0 ? 127.0 / largest : 0;
     for (uint32_t i = 0; i < codec->codes->dimension; i++) query->values[i] = (int8_t)round_away(latent[i] * unit);
 
@@ -154,11 +154,12 @@ void gosset__codec_query_set(const gosset__codec *codec, const float *latent, go
     query->scored = 0;
 }
 
-const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query) { return query->scores; }
+const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query) {
+    return query->scores;
+}
 
 /** The value a standard normal variable exceeds with probability p (Abramowitz and Stegun 26.2.22). */
-static double normal_quantile(double p)
-{
+static double normal_quantile(double p) {
     if (p > 0.5) return -normal_quantile(1 - p);
     if (p < 1e-9) p = 1e-9;
     const double t = sqrt(-2 * log(p));
@@ -169,8 +170,7 @@ static double normal_quantile(double p)
  * Positions of all cells above some threshold, ascending, `count` of them at least and not many more. Thresholds are
  * guessed as if scores were normal, then bracketed; they decide the time, never the answer.
  */
-static size_t select_best(const gosset__codec *codec, gosset__codec_query *query, uint32_t count)
-{
+static size_t select_best(const gosset__codec *codec, gosset__codec_query *query, uint32_t count) {
     enum { GUESSES = 6 };
     const double all = codec->cell_count, wanted = 1.25 * count + 16;
     const size_t enough = 2 * (size_t)count + 128;
@@ -183,14 +183,15 @@ static size_t select_best(const gosset__codec *codec, gosset__codec_query *query
         const size_t found =
             codec->kernels->select_above(query->scores, codec->cell_count, threshold, query->positions);
         if (found >= count && (found <= enough || high - threshold <= 1)) return found;
-        if (found < count) high = threshold;
-        else low = threshold;
+        if (found < count)
+            high = threshold;
+        else
+            low = threshold;
         guess = threshold * quantile / normal_quantile(((double)found + 0.5) / (all + 1)); /* NaN: bisect */
     }
 }
 
-static void start_of_digits(uint32_t *counts, uint32_t digits)
-{
+static void start_of_digits(uint32_t *counts, uint32_t digits) {
     uint32_t sum = 0;
     for (uint32_t digit = 0; digit < digits; digit++) {
         const uint32_t count = counts[digit];
@@ -200,14 +201,12 @@ static void start_of_digits(uint32_t *counts, uint32_t digits)
 }
 
 /** Moves items stably into the order of one digit; `next` holds where each digit's items start. */
-static void scatter(const uint64_t *from, uint64_t *to, size_t count, uint32_t shift, uint32_t mask, uint32_t *next)
-{
+static void scatter(const uint64_t *from, uint64_t *to, size_t count, uint32_t shift, uint32_t mask, uint32_t *next) {
     for (size_t i = 0; i < count; i++) to[next[from[i] >> shift & mask]++] = from[i];
 }
 
 /** Sorts the selected positions by descending score, ties by position: two stable passes over half the bits each. */
-static const uint64_t *sort_best(gosset__codec_query *query, size_t count)
-{
+static const uint64_t *sort_best(gosset__codec_query *query, size_t count) {
     uint32_t low[DIGITS], high[DIGITS];
     uint64_t *const items = query->items[0];
     int32_t best = INT32_MIN, worst = INT32_MAX;
@@ -236,12 +235,10 @@ static const uint64_t *sort_best(gosset__codec_query *query, size_t count)
     return items;
 }
 
-uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *query, uint32_t count, uint32_t *cells)
-{
+uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *query, uint32_t count, uint32_t *cells) {
     if (count > codec->cell_count) count = codec->cell_count;
     if (count == 0) return 0;
-    if (!query->scored)
-        codec->cells->ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
+    if (!query->scored) codec->cells->ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
     query->scored = 1;
     const size_t found = select_best(codec, query, count);
     const uint64_t *sorted = sort_best(query, found);
@@ -250,7 +247,6 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
 }
 
 void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
-                        size_t block_count, int32_t *scores)
-{
+                        size_t block_count, int32_t *scores) {
     codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, query->values, scores);
 }

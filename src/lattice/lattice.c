@@ -6,16 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-const char *gosset_lattice_name(uint32_t index)
-{
+const char *gosset_lattice_name(uint32_t index) {
     for (uint32_t i = 0; gosset__lattice_registry[i] != NULL; i++)
         if (i == index) return gosset__lattice_registry[i]->name;
     return NULL;
 }
 
 /** ":123" at *text; moves behind it. Returns 0 if that is not there or too large to be meant. */
-static int parse_number(const char **text, uint32_t *number)
-{
+static int parse_number(const char **text, uint32_t *number) {
     const char *p = *text;
     if (*p++ != ':') return 0;
     if (*p < '1' || *p > '9') return 0;
@@ -27,8 +25,7 @@ static int parse_number(const char **text, uint32_t *number)
     return 1;
 }
 
-static gosset_status parse_spec(gosset_lattice *self, const char *spec)
-{
+static gosset_status parse_spec(gosset_lattice *self, const char *spec) {
     gosset_status status = GOSSET_OK;
     const size_t length = strnlen(spec, sizeof self->spec);
     GOSSET_REQUIRE(length < sizeof self->spec, GOSSET_E_ARGUMENT,
@@ -52,8 +49,7 @@ out:
     return status;
 }
 
-gosset_status gosset_lattice_create(gosset_lattice **out, const char *spec, const gosset_env *env)
-{
+gosset_status gosset_lattice_create(gosset_lattice **out, const char *spec, const gosset_env *env) {
     gosset_status status = GOSSET_OK;
     gosset_lattice *self = NULL;
     gosset__env checked;
@@ -79,16 +75,14 @@ out:
     return status;
 }
 
-void gosset_lattice_free(gosset_lattice *lattice)
-{
+void gosset_lattice_free(gosset_lattice *lattice) {
     if (lattice == NULL) return;
     const gosset__env env = lattice->env;
     if (lattice->ops != NULL) lattice->ops->destroy(lattice);
     gosset__free(&env, lattice);
 }
 
-gosset_status gosset_lattice_describe(const gosset_lattice *lattice, gosset_lattice_info *info)
-{
+gosset_status gosset_lattice_describe(const gosset_lattice *lattice, gosset_lattice_info *info) {
     gosset_status status = GOSSET_OK;
     GOSSET_REQUIRE(lattice != NULL && info != NULL, GOSSET_E_ARGUMENT, "lattice: describe: found NULL");
     gosset_lattice_info full = {
@@ -106,8 +100,7 @@ out:
     return status;
 }
 
-gosset_status gosset_lattice_encode(const gosset_lattice *lattice, size_t count, const float *vectors, uint8_t *codes)
-{
+gosset_status gosset_lattice_encode(const gosset_lattice *lattice, size_t count, const float *vectors, uint8_t *codes) {
     gosset_status status = GOSSET_OK;
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     gosset__wide rank;
@@ -116,8 +109,8 @@ gosset_status gosset_lattice_encode(const gosset_lattice *lattice, size_t count,
     for (size_t row = 0; row < count; row++)
         for (uint32_t i = 0; i < lattice->dimension; i++)
             GOSSET_REQUIRE(isfinite(vectors[row * lattice->dimension + i]), GOSSET_E_ARGUMENT,
-                           "lattice %s: row %zu, coordinate %u: expected a finite number, found %f", lattice->spec,
-                           row, i, (double)vectors[row * lattice->dimension + i]);
+                           "lattice %s: row %zu, coordinate %u: expected a finite number, found %f", lattice->spec, row,
+                           i, (double)vectors[row * lattice->dimension + i]);
     for (size_t row = 0; row < count; row++) {
         lattice->ops->nearest(lattice, vectors + row * lattice->dimension, point);
         lattice->ops->rank(lattice, point, &rank);
@@ -127,8 +120,7 @@ out:
     return status;
 }
 
-gosset_status gosset_lattice_decode(const gosset_lattice *lattice, size_t count, const uint8_t *codes, float *vectors)
-{
+gosset_status gosset_lattice_decode(const gosset_lattice *lattice, size_t count, const uint8_t *codes, float *vectors) {
     gosset_status status = GOSSET_OK;
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     gosset__wide rank;

@@ -15,16 +15,14 @@
 
 __extension__ typedef unsigned __int128 word_pair;
 
-static const uint64_t *count_at(const gosset_lattice *self, uint32_t dimension, uint32_t norm)
-{
+static const uint64_t *count_at(const gosset_lattice *self, uint32_t dimension, uint32_t norm) {
     const gosset__zn *zn = self->state;
     return zn->count + ((size_t)dimension * (self->norm + 1) + norm) * zn->limbs;
 }
 
 /* ---- arithmetic on counts: `limbs` words, modulo 2^(64 limbs) -------------------------------------------- */
 
-static void limbs_add(uint64_t *a, const uint64_t *b, uint32_t limbs)
-{
+static void limbs_add(uint64_t *a, const uint64_t *b, uint32_t limbs) {
     uint64_t carry = 0;
     for (uint32_t i = 0; i < limbs; i++) {
         word_pair sum = (word_pair)a[i] + b[i] + carry;
@@ -33,8 +31,7 @@ static void limbs_add(uint64_t *a, const uint64_t *b, uint32_t limbs)
     }
 }
 
-static void limbs_subtract(uint64_t *a, const uint64_t *b, uint32_t limbs)
-{
+static void limbs_subtract(uint64_t *a, const uint64_t *b, uint32_t limbs) {
     uint64_t borrow = 0;
     for (uint32_t i = 0; i < limbs; i++) {
         word_pair difference = (word_pair)a[i] - b[i] - borrow;
@@ -43,8 +40,7 @@ static void limbs_subtract(uint64_t *a, const uint64_t *b, uint32_t limbs)
     }
 }
 
-static int limbs_less(const uint64_t *a, const uint64_t *b, uint32_t limbs)
-{
+static int limbs_less(const uint64_t *a, const uint64_t *b, uint32_t limbs) {
     for (uint32_t i = limbs; i-- > 0;)
         if (a[i] != b[i]) return a[i] < b[i];
     return 0;
@@ -54,8 +50,7 @@ static int limbs_less(const uint64_t *a, const uint64_t *b, uint32_t limbs)
 
 /** log2 of the number of points, from counts in floating point (sums of positive terms: relative error below
  *  1e-12); -1 for an empty shell, infinity when there are far too many. `row`: norm + 1 doubles. */
-static double estimate_bits(uint32_t dimension, uint32_t norm, uint32_t limit, double *row)
-{
+static double estimate_bits(uint32_t dimension, uint32_t norm, uint32_t limit, double *row) {
     memset(row, 0, (norm + 1) * sizeof *row);
     row[0] = 1;
     for (uint32_t m = 0; m < dimension; m++)
@@ -68,8 +63,7 @@ static double estimate_bits(uint32_t dimension, uint32_t norm, uint32_t limit, d
 }
 
 /** Fills the table by convolution with 1 + 2q + 2q^4 + ... Counts that no point of the shell needs may wrap. */
-static void fill_counts(gosset_lattice *self)
-{
+static void fill_counts(gosset_lattice *self) {
     const gosset__zn *zn = self->state;
     const uint32_t limbs = zn->limbs;
     memset(zn->count, 0, (size_t)(self->norm + 1) * limbs * sizeof *zn->count);
@@ -86,8 +80,7 @@ static void fill_counts(gosset_lattice *self)
 }
 
 /** See gosset__zn.tail: n - m leading coordinates must be able to make up for the rest of the norm. */
-static void fill_tails(gosset_lattice *self)
-{
+static void fill_tails(gosset_lattice *self) {
     const gosset__zn *zn = self->state;
     static const uint64_t zero[GOSSET__WIDE_WORDS];
     for (uint32_t s = 0; s <= self->norm; s++) {
@@ -102,23 +95,22 @@ static void fill_tails(gosset_lattice *self)
  * The multiplier's usual value: with x normal of variance norm / n, the t for which the rounded t * x has
  * the norm wanted on average. Only speed depends on it.
  */
-static float usual_start(uint32_t dimension, uint32_t norm, uint32_t limit)
-{
+static float usual_start(uint32_t dimension, uint32_t norm, uint32_t limit) {
     const double deviation = sqrt((double)norm / dimension);
     double low = 0, high = 8;
     for (int step = 0; step < 30; step++) {
         const double t = (low + high) / 2;
         double mean = 0; /* E[round^2] = sum over v of (2 v - 1) P(|round| >= v) */
-        for (uint32_t v = 1; v <= limit; v++)
-            mean += (2.0 * v - 1) * erfc((v - 0.5) / (t * deviation * sqrt(2.0)));
-        if (mean * dimension < norm) low = t;
-        else high = t;
+        for (uint32_t v = 1; v <= limit; v++) mean += (2.0 * v - 1) * erfc((v - 0.5) / (t * deviation * sqrt(2.0)));
+        if (mean * dimension < norm)
+            low = t;
+        else
+            high = t;
     }
     return (float)high;
 }
 
-static gosset_status zn_create(gosset_lattice *self)
-{
+static gosset_status zn_create(gosset_lattice *self) {
     gosset_status status = GOSSET_OK;
     gosset__zn *zn = NULL;
     double *row = NULL;
@@ -161,8 +153,7 @@ out:
     return status;
 }
 
-static void zn_destroy(gosset_lattice *self)
-{
+static void zn_destroy(gosset_lattice *self) {
     gosset__zn *zn = self->state;
     if (zn == NULL) return;
     gosset__free(&self->env, zn->count);
@@ -172,8 +163,7 @@ static void zn_destroy(gosset_lattice *self)
 
 /* ---- ranks ------------------------------------------------------------------------------------------------ */
 
-static void zn_rank(const gosset_lattice *self, const int8_t *point, gosset__wide *rank)
-{
+static void zn_rank(const gosset_lattice *self, const int8_t *point, gosset__wide *rank) {
     const gosset__zn *zn = self->state;
     uint32_t left = self->norm;
     *rank = gosset__wide_make(0);
@@ -191,8 +181,7 @@ static void zn_rank(const gosset_lattice *self, const int8_t *point, gosset__wid
     }
 }
 
-static void zn_unrank(const gosset_lattice *self, const gosset__wide *rank, int8_t *point)
-{
+static void zn_unrank(const gosset_lattice *self, const gosset__wide *rank, int8_t *point) {
     const gosset__zn *zn = self->state;
     gosset__wide before = *rank; /* points that come before ours among those not yet excluded */
     uint32_t left = self->norm;
@@ -216,28 +205,24 @@ static void zn_unrank(const gosset_lattice *self, const gosset__wide *rank, int8
 /* ---- scores of all points --------------------------------------------------------------------------------- */
 
 /** Points kept for norm s: those of the longest tail that some point of the shell ends in. */
-static size_t list_size(const gosset_lattice *self, uint32_t s)
-{
+static size_t list_size(const gosset_lattice *self, uint32_t s) {
     const gosset__zn *zn = self->state;
     return zn->tail[s] > 0 ? (size_t)count_at(self, zn->tail[s] - 1u, s)[0] : 0;
 }
 
-static size_t zn_scores_scratch(const gosset_lattice *self)
-{
+static size_t zn_scores_scratch(const gosset_lattice *self) {
     size_t sum = 0; /* every tail belongs to a point, so this is at most norm times the number of points */
     for (uint32_t s = 0; s < self->norm; s++) sum += list_size(self, s);
     return sum;
 }
 
 /** Appends the scores of the points that start with one value and go on as those of `tail`. */
-static size_t append(int32_t *list, size_t count, const int32_t *tail, size_t tail_count, int32_t score)
-{
+static size_t append(int32_t *list, size_t count, const int32_t *tail, size_t tail_count, int32_t score) {
     for (size_t i = 0; i < tail_count; i++) list[count + i] = tail[i] + score;
     return count + tail_count;
 }
 
-static void zn_scores(const gosset_lattice *self, const int32_t *x, int32_t *scores, int32_t *scratch)
-{
+static void zn_scores(const gosset_lattice *self, const int32_t *x, int32_t *scores, int32_t *scratch) {
     const gosset__zn *zn = self->state;
     int32_t *list[GOSSET__ZN_MAX_NORM + 1];
     for (uint32_t s = 0; s < self->norm; s++) {

@@ -37,10 +37,11 @@ typedef struct candidate {
     uint32_t index;
 } candidate;
 
-static double move_cost(double lead, int32_t steps) { return steps * (steps - 2 * lead); }
+static double move_cost(double lead, int32_t steps) {
+    return steps * (steps - 2 * lead);
+}
 
-static uint32_t norm_at(const float *u, uint32_t dimension, float limit, float t)
-{
+static uint32_t norm_at(const float *u, uint32_t dimension, float limit, float t) {
     uint32_t norm = 0;
     for (uint32_t i = 0; i < dimension; i++) {
         float value = u[i] * t + 0.5f;
@@ -55,8 +56,7 @@ static uint32_t norm_at(const float *u, uint32_t dimension, float limit, float t
  * A t at or near the jump of norm_at(t) across the norm: secant steps inside a bracket. Any result is valid; a
  * good one makes the knapsack small.
  */
-static float find_multiplier(const float *u, uint32_t dimension, uint32_t norm, uint32_t limit, float start)
-{
+static float find_multiplier(const float *u, uint32_t dimension, uint32_t norm, uint32_t limit, float start) {
     enum { STEPS = 12 };
     const float cut = (float)limit + 0.5f;
     float t = start, low = 0, high = 0;
@@ -64,8 +64,10 @@ static float find_multiplier(const float *u, uint32_t dimension, uint32_t norm, 
     for (int step = 0; step < STEPS; step++) {
         const uint32_t found = norm_at(u, dimension, cut, t);
         if (found == norm) return t;
-        if (found < norm) low = t, low_norm = found;
-        else high = t, high_norm = found;
+        if (found < norm)
+            low = t, low_norm = found;
+        else
+            high = t, high_norm = found;
         if (high > 0 && low > 0) {
             if (high_norm - low_norm <= 8) return (low + high) / 2;
             float part = (float)(norm - low_norm) / (float)(high_norm - low_norm);
@@ -81,13 +83,12 @@ static float find_multiplier(const float *u, uint32_t dimension, uint32_t norm, 
 }
 
 /** Largest lead first within a base, then the lower index; insertion: the list is short as a rule. */
-static void sort_candidates(candidate *list, uint32_t count)
-{
+static void sort_candidates(candidate *list, uint32_t count) {
     for (uint32_t i = 1; i < count; i++) {
         const candidate item = list[i];
         uint32_t j = i;
-        for (; j > 0 && (list[j - 1].base > item.base ||
-                         (list[j - 1].base == item.base && list[j - 1].lead < item.lead));
+        for (;
+             j > 0 && (list[j - 1].base > item.base || (list[j - 1].base == item.base && list[j - 1].lead < item.lead));
              j--)
             list[j] = list[j - 1];
         list[j] = item;
@@ -95,8 +96,7 @@ static void sort_candidates(candidate *list, uint32_t count)
 }
 
 /** Fills up[] (direction 1) or down[] (-1) with the moves a solution of cost <= bound may use (points 2, 3). */
-static void allow_moves(const problem *p, int direction, double bound, int32_t *steps)
-{
+static void allow_moves(const problem *p, int direction, double bound, int32_t *steps) {
     candidate list[N];
     double spent[GOSSET__ZN_MAX_NORM / 32]; /* by steps - 1, of the current base; > limit entries */
     uint32_t count = 0;
@@ -127,13 +127,14 @@ typedef struct movers {
     int32_t least[N + 1], most[N + 1];
 } movers;
 
-static void find_movers(const problem *p, movers *m)
-{
+static void find_movers(const problem *p, movers *m) {
     m->count = 0;
     m->goal = (int32_t)p->norm;
     for (uint32_t i = 0; i < p->dimension; i++) {
-        if (p->up[i] > 0 || p->down[i] > 0) m->index[m->count++] = i;
-        else m->goal -= p->base[i] * p->base[i];
+        if (p->up[i] > 0 || p->down[i] > 0)
+            m->index[m->count++] = i;
+        else
+            m->goal -= p->base[i] * p->base[i];
     }
     m->least[m->count] = m->most[m->count] = 0;
     for (uint32_t g = m->count; g-- > 0;) {
@@ -152,8 +153,7 @@ typedef struct states {
 
 /** One more coordinate; the value chosen for each new state goes to `choice`. */
 static void extend(const problem *p, const movers *m, uint32_t g, double bound, const states *now, states *next,
-                   int8_t *choice)
-{
+                   int8_t *choice) {
     const uint32_t i = m->index[g];
     const int32_t low = p->base[i] - p->down[i], high = p->base[i] + p->up[i];
     /* only states that the coordinates after this one can complete */
@@ -177,8 +177,7 @@ static void extend(const problem *p, const movers *m, uint32_t g, double bound, 
 }
 
 /** Changes base to the cheapest solution of cost <= bound and returns 1, or returns 0 if there is none. */
-static int solve_knapsack(problem *p, double bound)
-{
+static int solve_knapsack(problem *p, double bound) {
     movers m;
     states row[2];
     int8_t choice[GOSSET__ZN_MAX_AREA];
@@ -201,8 +200,7 @@ static int solve_knapsack(problem *p, double bound)
     return 1;
 }
 
-void gosset__zn_nearest(const gosset_lattice *self, const float *x, int8_t *point)
-{
+void gosset__zn_nearest(const gosset_lattice *self, const float *x, int8_t *point) {
     const gosset__zn *zn = self->state;
     const uint32_t n = self->dimension;
     problem p = {.dimension = n, .norm = self->norm, .limit = zn->limit};

@@ -7,28 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS = 1000, REPEATS = 9 };
+enum { ROWS = 2000, REPEATS = 9 };
 
-static int by_value(const void *a, const void *b)
-{
+static int by_value(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static double median(double *values)
-{
+static double median(double *values) {
     qsort(values, REPEATS, sizeof *values, by_value);
     return values[REPEATS / 2];
 }
 
-static void fill(vector_kind kind, uint32_t dimension, float *x)
-{
+static void fill(vector_kind kind, uint32_t dimension, float *x) {
     gosset__rng rng = gosset__rng_make(1, kind);
     for (size_t row = 0; row < ROWS; row++) fill_vector(&rng, kind, dimension, x + row * dimension);
 }
 
-static double bench_nearest(const gosset_lattice *lattice, vector_kind kind, float *x, int8_t *points)
-{
+static double bench_nearest(const gosset_lattice *lattice, vector_kind kind, float *x, int8_t *points) {
     double ns[REPEATS];
     const uint32_t n = lattice->dimension;
     fill(kind, n, x);
@@ -40,8 +36,7 @@ static double bench_nearest(const gosset_lattice *lattice, vector_kind kind, flo
     return median(ns);
 }
 
-static void bench_spec(const char *spec, float *x, int8_t *points)
-{
+static void bench_spec(const char *spec, float *x, int8_t *points) {
     static gosset__wide ranks[ROWS];
     double rank[REPEATS], unrank[REPEATS];
     const uint64_t begun = gosset__nanoseconds();
@@ -66,8 +61,7 @@ static void bench_spec(const char *spec, float *x, int8_t *points)
     gosset_lattice_free(lattice);
 }
 
-static void bench_codec(const char *cell_spec, const char *code_spec, uint32_t count, float *x)
-{
+static void bench_codec(const char *cell_spec, const char *code_spec, uint32_t count, float *x) {
     gosset__env env;
     const gosset__kernels *kernels = NULL;
     gosset__codec *codec = NULL;
@@ -107,10 +101,9 @@ static void bench_codec(const char *cell_spec, const char *code_spec, uint32_t c
     gosset_lattice_free(codes);
 }
 
-void bench_lattice(void)
-{
-    static const char *const specs[] = {"zn:24:3",    "zn:24:79",    "zn:32:36",    "zn:32:250",
-                                        "zn:48:30",   "zn:48:380:7", "zn:64:66",    "zn:64:500",
+void bench_lattice(void) {
+    static const char *const specs[] = {"zn:24:3",     "zn:24:79",    "zn:32:36",     "zn:32:250",
+                                        "zn:48:30",    "zn:48:380:7", "zn:64:66",     "zn:64:500",
                                         "zn:64:500:7", "zn:128:256",  "zn:128:1000:7"};
     float *x = malloc(sizeof(float) * ROWS * GOSSET__LATTICE_MAX_DIMENSION);
     int8_t *points = malloc((size_t)ROWS * GOSSET__LATTICE_MAX_DIMENSION);
@@ -124,10 +117,15 @@ void bench_lattice(void)
     free(x);
 }
 
-/** Mean of 2 (1 - <x, z> / |z|) over unit vectors x, z cut off at +-7. */
-static double field_error(const gosset_lattice *lattice, const float *x, size_t rows)
-{
-    double error = 0;
+/** Errors of unit vectors x and the points z that code them, z cut off at +-7. */
+typedef struct field_errors {
+    double direction; /* mean of 2 (1 - <x, z> / |z|) */
+    double scale;     /* mean of |x - c z|^2 with the best common c: what a scan that does not know |z| sees */
+} field_errors;
+
+static field_errors measure_fields(const gosset_lattice *lattice, const float *x, size_t rows) {
+    field_errors errors = {0, 0};
+    double products = 0, norms = 0;
     const uint32_t n = lattice->dimension;
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     for (size_t row = 0; row < rows; row++, x += n) {
@@ -138,31 +136,36 @@ static double field_error(const gosset_lattice *lattice, const float *x, size_t 
             length += (double)x[i] * x[i];
             norm += (double)point[i] * point[i];
         }
-        error += 2 * (1 - inner(x, point, n) / sqrt(length * norm));
+        const double product = inner(x, point, n) / sqrt(length);
+        errors.direction += 2 * (1 - product / sqrt(norm)) / (double)rows;
+        products += product;
+        norms += norm;
     }
-    return error / (double)rows;
+    errors.scale = 1 - products * products / norms / (double)rows;
+    return errors;
 }
 
-void sweep_shells(void)
-{
+void sweep_shells(void) {
     static const uint32_t dimensions[] = {24, 32, 48, 64, 128};
     float *x = malloc(sizeof(float) * ROWS * GOSSET__LATTICE_MAX_DIMENSION);
-    printf("dimension norm   bits  error cut at 7   bits (limit 7)  error (limit 7)\n");
+    printf("                 points cut off at 7             points within 7\n"
+           "dimension norm   bits direction     scale        bits direction     scale\n");
     for (size_t d = 0; d < sizeof dimensions / sizeof *dimensions; d++) {
         const uint32_t n = dimensions[d];
         fill(UNIFORM, n, x);
-        for (uint32_t ratio = 8; ratio <= 28; ratio += 2) { /* norm / dimension, in halves */
-            char spec[64];
-            gosset_lattice *open = NULL, *limited = NULL;
-            snprintf(spec, sizeof spec, "zn:%u:%u", n, n * ratio / 2);
-            if (gosset_lattice_create(&open, spec, NULL) != GOSSET_OK) continue;
-            snprintf(spec, sizeof spec, "zn:%u:%u:7", n, n * ratio / 2);
-            limited = make_lattice(spec);
-            printf("%6u %7u %8.1f %12.6f %14.1f %16.6f\n", n, n * ratio / 2, gosset__wide_log2(&open->point_count),
-                   field_error(open, x, ROWS), gosset__wide_log2(&limited->point_count),
-                   field_error(limited, x, ROWS));
-            gosset_lattice_free(open);
-            gosset_lattice_free(limited);
+        for (uint32_t ratio = 10; ratio <= 22; ratio++) { /* norm / dimension, in halves */
+            char spec[2][64];
+            snprintf(spec[0], sizeof spec[0], "zn:%u:%u", n, n * ratio / 2);
+            snprintf(spec[1], sizeof spec[1], "zn:%u:%u:7", n, n * ratio / 2);
+            printf("%9u %4u", n, n * ratio / 2);
+            for (int limited = 0; limited < 2; limited++) {
+                gosset_lattice *lattice = make_lattice(spec[limited]);
+                const field_errors errors = measure_fields(lattice, x, ROWS);
+                printf(" %6.1f  %.6f  %.6f     ", gosset__wide_log2(&lattice->point_count), errors.direction,
+                       errors.scale);
+                gosset_lattice_free(lattice);
+            }
+            printf("\n");
         }
     }
     free(x);

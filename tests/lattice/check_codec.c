@@ -15,8 +15,7 @@ typedef struct fixture {
     gosset__codec_query *query;
 } fixture;
 
-static fixture set_up(const char *cells, const char *codes, const gosset__kernels *kernels)
-{
+static fixture set_up(const char *cells, const char *codes, const gosset__kernels *kernels) {
     fixture f = {.env = default_env(1), .cells = make_lattice(cells), .codes = make_lattice(codes)};
     ck_assert_int_eq(gosset__codec_create(&f.codec, f.cells, f.codes, &f.env, kernels), GOSSET_OK);
     f.query = gosset__alloc(&f.env, gosset__codec_query_size(f.codec));
@@ -24,34 +23,32 @@ static fixture set_up(const char *cells, const char *codes, const gosset__kernel
     return f;
 }
 
-static void tear_down(fixture *f)
-{
+static void tear_down(fixture *f) {
     gosset__free(&f->env, f->query);
     gosset__codec_free(f->codec);
     gosset_lattice_free(f->cells);
     gosset_lattice_free(f->codes);
 }
 
-static void fill_latents(uint64_t stream, float *latents)
-{
+static void fill_latents(uint64_t stream, float *latents) {
     gosset__rng rng = gosset__rng_make(41, stream);
     for (size_t row = 0; row < ROWS; row++)
         fill_vector(&rng, (vector_kind)(row % VECTOR_KINDS), DIMENSION, latents + row * DIMENSION);
 }
 
-static int cut(int value) { return value > 7 ? 7 : value < -7 ? -7 : value; }
+static int cut(int value) {
+    return value > 7 ? 7 : value < -7 ? -7 : value;
+}
 
 /** The documented fields of a packed code, read back by the text. */
-static int field(const uint8_t *code, uint32_t dimension)
-{
+static int field(const uint8_t *code, uint32_t dimension) {
     const uint8_t byte = code[4 * (dimension / 8) + dimension % 4];
     return (dimension % 8 < 4 ? byte & 15 : byte >> 4) - 8;
 }
 
 static const char *const code_specs[] = {"zn:64:500", "zn:64:500:7", "zn:64:66"};
 
-START_TEST(addresses)
-{
+START_TEST(addresses) {
     const gosset__kernels *kernels = gosset__kernels_level(0);
     fixture f = set_up("zn:24:3", code_specs[_i], kernels);
     float latents[ROWS * DIMENSION];
@@ -71,8 +68,7 @@ START_TEST(addresses)
         ck_assert_uint_eq(cells_again[0], cells[row]);
         ck_assert_mem_eq(again, codes + row * DIMENSION / 2, DIMENSION / 2);
         f.codes->ops->nearest(f.codes, latents + row * DIMENSION, point);
-        for (uint32_t i = 0; i < DIMENSION; i++)
-            ck_assert_int_eq(field(codes + row * DIMENSION / 2, i), cut(point[i]));
+        for (uint32_t i = 0; i < DIMENSION; i++) ck_assert_int_eq(field(codes + row * DIMENSION / 2, i), cut(point[i]));
         const gosset__wide rank = gosset__wide_make(cells[row]);
         f.cells->ops->nearest(f.cells, latents + row * DIMENSION, point);
         f.cells->ops->unrank(f.cells, &rank, cell);
@@ -82,8 +78,7 @@ START_TEST(addresses)
 }
 END_TEST
 
-START_TEST(scan)
-{
+START_TEST(scan) {
     uint32_t level = 0;
     for (const gosset__kernels *kernels; (kernels = gosset__kernels_level(level)) != NULL; level++) {
         fixture f = set_up("zn:24:3", code_specs[_i], kernels);
@@ -119,15 +114,13 @@ END_TEST
 
 static const int32_t *sorted_scores; /* qsort has no context */
 
-static int by_score(const void *a, const void *b)
-{
+static int by_score(const void *a, const void *b) {
     const uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
     if (sorted_scores[p] != sorted_scores[q]) return sorted_scores[p] > sorted_scores[q] ? -1 : 1;
     return p < q ? -1 : 1;
 }
 
-static void check_probe(fixture *f, const float *x)
-{
+static void check_probe(fixture *f, const float *x) {
     static const uint32_t counts[] = {0, 1, 2, 7, 64, 512, 4000, 15000, 16191, 16192, UINT32_MAX};
     const uint32_t all = gosset__codec_cell_count(f->codec);
     uint32_t *expected = malloc(all * sizeof *expected), *found = malloc((all + 1) * sizeof *found);
@@ -159,8 +152,7 @@ static void check_probe(fixture *f, const float *x)
     free(found);
 }
 
-START_TEST(probe)
-{
+START_TEST(probe) {
     static const char *const cell_specs[] = {"zn:24:3", "zn:3:9", "zn:1:4", "zn:8:12:2", "zn:24:2"};
     for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
         fixture f = set_up(cell_specs[_i], "zn:64:500:7", gosset__kernels_level(level));
@@ -174,8 +166,7 @@ START_TEST(probe)
 END_TEST
 
 /** The best cell of a query is, but for rounding, the cell its own latent would get. */
-START_TEST(own_cell)
-{
+START_TEST(own_cell) {
     fixture f = set_up("zn:24:3", "zn:64:500:7", gosset__kernels_level(0));
     gosset__rng rng = gosset__rng_make(42, 0);
     int own = 0;
@@ -194,8 +185,7 @@ START_TEST(own_cell)
 }
 END_TEST
 
-START_TEST(refused_pairs)
-{
+START_TEST(refused_pairs) {
     static const struct {
         const char *cells, *codes;
         gosset_status status;
@@ -215,8 +205,7 @@ START_TEST(refused_pairs)
 }
 END_TEST
 
-TCase *case_codec(void)
-{
+TCase *case_codec(void) {
     TCase *cases = tcase_create("codec");
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, addresses, 0, 3);

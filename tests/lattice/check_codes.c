@@ -3,12 +3,11 @@
 
 #include <string.h>
 
-static const char *const shells[] = {"zn:24:79",   "zn:48:30",    "zn:64:500",    "zn:64:500:7",  "zn:128:256",
-                                     "zn:128:1000:7", "zn:16:515", "zn:24:3",     "zn:128:128:1", "zn:1:49",
-                                     "zn:2:25",    "zn:24:24:1",  "zn:8:4000", "zn:128:2047"};
+static const char *const shells[] = {"zn:24:79",      "zn:48:30",   "zn:64:500", "zn:64:500:7",  "zn:128:256",
+                                     "zn:128:1000:7", "zn:16:515",  "zn:24:3",   "zn:128:128:1", "zn:1:49",
+                                     "zn:2:25",       "zn:24:24:1", "zn:8:4000", "zn:128:2047"};
 
-static void assert_round_trip(const gosset_lattice *lattice, const gosset__wide *rank)
-{
+static void assert_round_trip(const gosset_lattice *lattice, const gosset__wide *rank) {
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     gosset__wide again;
     uint32_t norm = 0;
@@ -19,8 +18,7 @@ static void assert_round_trip(const gosset_lattice *lattice, const gosset__wide 
     ck_assert_int_eq(gosset__wide_compare(rank, &again), 0);
 }
 
-static gosset__wide random_rank(const gosset_lattice *lattice, gosset__rng *rng)
-{
+static gosset__wide random_rank(const gosset_lattice *lattice, gosset__rng *rng) {
     gosset__wide rank;
     const uint32_t bits = gosset__wide_bits(&lattice->point_count);
     do {
@@ -32,8 +30,7 @@ static gosset__wide random_rank(const gosset_lattice *lattice, gosset__rng *rng)
     return rank;
 }
 
-START_TEST(ranks)
-{
+START_TEST(ranks) {
     gosset_lattice *lattice = make_lattice(shells[_i]);
     gosset__rng rng = gosset__rng_make(21, (uint64_t)_i);
     gosset__wide low = gosset__wide_make(0), high = lattice->point_count;
@@ -65,10 +62,11 @@ START_TEST(ranks)
 END_TEST
 
 /** 0, +1, -1, +2, ... as 0, 1, 2, 3, ... */
-static int place(int value) { return value > 0 ? 2 * value - 1 : -2 * value; }
+static int place(int value) {
+    return value > 0 ? 2 * value - 1 : -2 * value;
+}
 
-START_TEST(order)
-{
+START_TEST(order) {
     static const char *const small[] = {"zn:2:25", "zn:4:30", "zn:6:11:2", "zn:24:3", "zn:8:8"};
     gosset_lattice *lattice = make_lattice(small[_i]);
     int8_t before[GOSSET__LATTICE_MAX_DIMENSION], point[GOSSET__LATTICE_MAX_DIMENSION];
@@ -89,8 +87,7 @@ START_TEST(order)
 END_TEST
 
 /** Codes are part of what users keep: they must not change with a version. */
-START_TEST(golden)
-{
+START_TEST(golden) {
     gosset_lattice *lattice = make_lattice("zn:24:79");
     float x[24];
     uint8_t code[8];
@@ -102,8 +99,7 @@ START_TEST(golden)
 }
 END_TEST
 
-TCase *case_codes(void)
-{
+TCase *case_codes(void) {
     TCase *cases = tcase_create("codes");
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, ranks, 0, sizeof shells / sizeof *shells);

@@ -9,8 +9,7 @@
 static const char *const specs[] = {"zn:24:79", "zn:24:3", "zn:64:500:7", "zn:3:9", "zn:1:4", "zn:128:256"};
 enum { SPECS = sizeof specs / sizeof *specs, ROWS = 64 };
 
-START_TEST(every_family_is_tested)
-{
+START_TEST(every_family_is_tested) {
     uint32_t families = 0;
     for (const char *name; (name = gosset_lattice_name(families)) != NULL; families++) {
         int found = 0;
@@ -23,8 +22,7 @@ START_TEST(every_family_is_tested)
 }
 END_TEST
 
-static float *vectors_of(const gosset_lattice *lattice)
-{
+static float *vectors_of(const gosset_lattice *lattice) {
     gosset__rng rng = gosset__rng_make(31, lattice->norm);
     float *x = malloc(sizeof(float) * ROWS * lattice->dimension);
     for (size_t row = 0; row < ROWS; row++)
@@ -32,8 +30,7 @@ static float *vectors_of(const gosset_lattice *lattice)
     return x;
 }
 
-START_TEST(round_trip)
-{
+START_TEST(round_trip) {
     gosset_lattice *lattice = make_lattice(specs[_i]);
     const size_t n = lattice->dimension, size = lattice->code_size;
     float *x = vectors_of(lattice), *decoded = malloc(sizeof(float) * ROWS * n);
@@ -59,8 +56,7 @@ START_TEST(round_trip)
 }
 END_TEST
 
-START_TEST(bad_input)
-{
+START_TEST(bad_input) {
     gosset_lattice *lattice = make_lattice(specs[_i]);
     const size_t n = lattice->dimension, size = lattice->code_size;
     float *x = vectors_of(lattice);
@@ -97,8 +93,7 @@ START_TEST(bad_input)
 }
 END_TEST
 
-START_TEST(zero_vector)
-{
+START_TEST(zero_vector) {
     gosset_lattice *lattice = make_lattice(specs[_i]);
     float x[GOSSET__LATTICE_MAX_DIMENSION] = {0}, decoded[GOSSET__LATTICE_MAX_DIMENSION];
     uint8_t code[GOSSET__WIDE_BYTES], negative[GOSSET__WIDE_BYTES];
@@ -114,8 +109,7 @@ START_TEST(zero_vector)
 }
 END_TEST
 
-START_TEST(scores_of_all_points)
-{
+START_TEST(scores_of_all_points) {
     static const char *const small[] = {"zn:24:3", "zn:3:9", "zn:1:4", "zn:8:12:2", "zn:4:100", "zn:12:12:1"};
     gosset_lattice *lattice = make_lattice(small[_i]);
     gosset__rng rng = gosset__rng_make(32, (uint64_t)_i);
@@ -140,8 +134,7 @@ START_TEST(scores_of_all_points)
 }
 END_TEST
 
-START_TEST(memory_runs_out)
-{
+START_TEST(memory_runs_out) {
     for (size_t fail_at = 1;; fail_at++) {
         counting_allocator memory;
         const gosset_env env = counting_env(&memory, fail_at);
@@ -160,8 +153,7 @@ START_TEST(memory_runs_out)
 }
 END_TEST
 
-TCase *case_contract(void)
-{
+TCase *case_contract(void) {
     TCase *cases = tcase_create("contract");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, every_family_is_tested);

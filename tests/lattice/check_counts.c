@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void assert_count(const char *spec, const char *count)
-{
+static void assert_count(const char *spec, const char *count) {
     gosset_lattice *lattice = make_lattice(spec);
     gosset_lattice_info info = {.struct_size = sizeof info};
     ck_assert_int_eq(gosset_lattice_describe(lattice, &info), GOSSET_OK);
@@ -15,8 +14,7 @@ static void assert_count(const char *spec, const char *count)
     gosset_lattice_free(lattice);
 }
 
-START_TEST(known_shells)
-{
+START_TEST(known_shells) {
     static const struct {
         const char *spec, *count;
         double bits;
@@ -47,8 +45,7 @@ START_TEST(known_shells)
 }
 END_TEST
 
-START_TEST(bits_of_long_shells)
-{
+START_TEST(bits_of_long_shells) {
     static const struct {
         const char *spec;
         double bits;
@@ -62,8 +59,7 @@ START_TEST(bits_of_long_shells)
 END_TEST
 
 /** Jacobi: r4(n) = 8 sum of divisors not divisible by 4; r8(n) = 16 sum of (-1)^(n+d) d^3. */
-START_TEST(sums_of_squares)
-{
+START_TEST(sums_of_squares) {
     for (uint64_t n = 1; n <= 200; n++) {
         int64_t four = 0, eight = 0;
         for (int64_t d = 1; d <= (int64_t)n; d++) {
@@ -82,8 +78,7 @@ START_TEST(sums_of_squares)
 }
 END_TEST
 
-static uint64_t enumerate(uint32_t dimension, int norm, int limit)
-{
+static uint64_t enumerate(uint32_t dimension, int norm, int limit) {
     uint64_t sum = 0;
     if (norm < 0) return 0;
     if (dimension == 0) return norm == 0;
@@ -91,8 +86,7 @@ static uint64_t enumerate(uint32_t dimension, int norm, int limit)
     return sum;
 }
 
-START_TEST(enumerated_shells)
-{
+START_TEST(enumerated_shells) {
     for (uint32_t n = 1; n <= 6; n++)
         for (int norm = 1; norm <= 20; norm++)
             for (int limit = 1; limit <= 4; limit++) {
@@ -101,20 +95,46 @@ START_TEST(enumerated_shells)
                 gosset_lattice *lattice = NULL;
                 snprintf(spec, sizeof spec, "zn:%u:%d:%d", n, norm, limit);
                 snprintf(count, sizeof count, "%llu", (unsigned long long)points);
-                if (points > 0) assert_count(spec, count);
-                else ck_assert_int_eq(gosset_lattice_create(&lattice, spec, NULL), GOSSET_E_ARGUMENT);
+                if (points > 0)
+                    assert_count(spec, count);
+                else
+                    ck_assert_int_eq(gosset_lattice_create(&lattice, spec, NULL), GOSSET_E_ARGUMENT);
             }
 }
 END_TEST
 
-START_TEST(refused_specs)
-{
+START_TEST(refused_specs) {
     static const char *const refused[] = {
-        "",          "zn",           "zn:",          "zn:24",         "zn:24:",     "zn:24:79:",  "zn:24:79x", "zn:24:79:7:1",
-        "zn:0:3",    "zn:24:0",      "zn:-24:3",     "zn: 24:3",      "zn:024:3",   "z:24:79",    "znn:24:79", "Zn:24:79",
-        "zn:129:3",  "zn:24:5000",   "zn:3:7",       "zn:1:2",        "zn:2:3",     "zn:4:5:1",   ":24:79",    "zn:24:79:0",
-        "zn:128:2048", "zn:24:99999999999999999999",  "zn:99999999999999999999:3",
-        "zn:24:000000000000000000000000000000000000000000000000000000000000000000000000000000000079",
+        "",
+        "zn",
+        "zn:",
+        "zn:24",
+        "zn:24:",
+        "zn:24:79:",
+        "zn:24:79x",
+        "zn:24:79:7:1",
+        "zn:0:3",
+        "zn:24:0",
+        "zn:-24:3",
+        "zn: 24:3",
+        "zn:024:3",
+        "z:24:79",
+        "znn:24:79",
+        "Zn:24:79",
+        ":24:79",
+        "zn:24:79:0", /* syntax */
+        "zn:3:7",
+        "zn:1:2",
+        "zn:2:3",
+        "zn:4:5:1", /* no points */
+        "zn:129:3",
+        "zn:24:5000",
+        "zn:128:4000",
+        "zn:128:2048",
+        "zn:24:99999999999999999999", /* bounds */
+        "zn:99999999999999999999:3",
+        "zn:24:79:99999999999999999999",
+        "zn:24:100000000000000000000000000000000000000000000000000000000000000000000000000079",
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         gosset_lattice *lattice = (gosset_lattice *)1;
@@ -128,8 +148,7 @@ START_TEST(refused_specs)
 }
 END_TEST
 
-START_TEST(wide_arithmetic)
-{
+START_TEST(wide_arithmetic) {
     gosset__rng rng = gosset__rng_make(7, 0);
     for (int round = 0; round < 2000; round++) {
         gosset__wide a, b, sum, product;
@@ -176,8 +195,7 @@ START_TEST(wide_arithmetic)
 }
 END_TEST
 
-TCase *case_counts(void)
-{
+TCase *case_counts(void) {
     TCase *cases = tcase_create("counts");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, known_shells);

@@ -5,15 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static double length(const float *x, uint32_t dimension)
-{
+static double length(const float *x, uint32_t dimension) {
     double sum = 0;
     for (uint32_t i = 0; i < dimension; i++) sum += (double)x[i] * x[i];
     return sqrt(sum);
 }
 
-static void assert_on_shell(const gosset_lattice *lattice, const int8_t *point)
-{
+static void assert_on_shell(const gosset_lattice *lattice, const int8_t *point) {
     uint32_t norm = 0;
     for (uint32_t i = 0; i < lattice->dimension; i++) {
         norm += (uint32_t)(point[i] * point[i]);
@@ -23,8 +21,7 @@ static void assert_on_shell(const gosset_lattice *lattice, const int8_t *point)
 }
 
 /** The point found, on the shell and with an inner product that reaches `best` but for rounding. */
-static void assert_nearest(const gosset_lattice *lattice, const float *x, double best)
-{
+static void assert_nearest(const gosset_lattice *lattice, const float *x, double best) {
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     lattice->ops->nearest(lattice, x, point);
     assert_on_shell(lattice, point);
@@ -35,8 +32,7 @@ static void assert_nearest(const gosset_lattice *lattice, const float *x, double
 }
 
 /* every point of the shell */
-static double best_of_all(const gosset_lattice *lattice, const float *x)
-{
+static double best_of_all(const gosset_lattice *lattice, const float *x) {
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     double best = -HUGE_VAL;
     for (uint64_t r = 0; r < lattice->point_count.word[0]; r++) {
@@ -48,8 +44,7 @@ static double best_of_all(const gosset_lattice *lattice, const float *x)
     return best;
 }
 
-START_TEST(brute_force)
-{
+START_TEST(brute_force) {
     gosset__rng rng = gosset__rng_make(11, (uint64_t)_i);
     const uint32_t n = (uint32_t)_i;
     uint32_t shells = 0;
@@ -74,8 +69,7 @@ START_TEST(brute_force)
 END_TEST
 
 /** Best inner product by dynamic programming over coordinates and norms; `best` has norm + 1 entries. */
-static double best_by_programming(const gosset_lattice *lattice, const float *x, double *best, double *next)
-{
+static double best_by_programming(const gosset_lattice *lattice, const float *x, double *best, double *next) {
     const int norm = (int)lattice->norm, limit = (int)lattice->max_coordinate;
     best[0] = 0;
     for (int s = 1; s <= norm; s++) best[s] = -HUGE_VAL;
@@ -97,13 +91,12 @@ static const struct {
     const char *spec;
     int vectors;
 } programmed[] = {
-    {"zn:24:79", 3500},   {"zn:32:36", 3500},     {"zn:24:3", 2100},    {"zn:64:500", 70}, {"zn:64:500:7", 140},
-    {"zn:32:250:7", 210}, {"zn:128:256", 70},     {"zn:48:30", 350},    {"zn:16:515", 70}, {"zn:128:900:4", 35},
-    {"zn:24:24:1", 700},  {"zn:32:1568:7", 14},   {"zn:8:4000", 14},
+    {"zn:24:79", 3500},   {"zn:32:36", 3500},   {"zn:24:3", 2100}, {"zn:64:500", 70}, {"zn:64:500:7", 140},
+    {"zn:32:250:7", 210}, {"zn:128:256", 70},   {"zn:48:30", 350}, {"zn:16:515", 70}, {"zn:128:900:4", 35},
+    {"zn:24:24:1", 700},  {"zn:32:1568:7", 14}, {"zn:8:4000", 14},
 };
 
-START_TEST(dynamic_program)
-{
+START_TEST(dynamic_program) {
     static double first[4100], second[4100];
     gosset_lattice *lattice = make_lattice(programmed[_i].spec);
     gosset__rng rng = gosset__rng_make(12, (uint64_t)_i);
@@ -117,8 +110,7 @@ START_TEST(dynamic_program)
 END_TEST
 
 /** All equal, one coordinate, zero, huge beside tiny, denormal: whatever is degenerate. */
-START_TEST(degenerate_vectors)
-{
+START_TEST(degenerate_vectors) {
     static double first[4100], second[4100];
     gosset_lattice *lattice = make_lattice(programmed[_i].spec);
     for (int kind = 0; kind < 8; kind++) {
@@ -138,8 +130,7 @@ START_TEST(degenerate_vectors)
 END_TEST
 
 /** Points of the shell are their own nearest points, at any scale. */
-START_TEST(points_are_fixed)
-{
+START_TEST(points_are_fixed) {
     gosset_lattice *lattice = make_lattice(programmed[_i].spec);
     gosset__rng rng = gosset__rng_make(13, (uint64_t)_i);
     for (int round = 0; round < 100; round++) {
@@ -157,13 +148,12 @@ START_TEST(points_are_fixed)
 END_TEST
 
 /** Mean squared error of uniform unit vectors, as published for these shells. */
-START_TEST(errors)
-{
+START_TEST(errors) {
     static const struct {
         const char *spec;
         double error;
-    } known[] = {{"zn:24:79", 0.0281}, {"zn:32:36", 0.0793}, {"zn:40:24", 0.14873}, {"zn:64:66", 0.0842},
-                 {"zn:56:89", 0.05451}, {"zn:16:515", 0.00352}};
+    } known[] = {{"zn:24:79", 0.0281}, {"zn:32:36", 0.0793},  {"zn:40:24", 0.14873},
+                 {"zn:64:66", 0.0842}, {"zn:56:89", 0.05451}, {"zn:16:515", 0.00352}};
     gosset_lattice *lattice = make_lattice(known[_i].spec);
     gosset__rng rng = gosset__rng_make(14, (uint64_t)_i);
     double sum = 0;
@@ -181,8 +171,7 @@ START_TEST(errors)
 }
 END_TEST
 
-TCase *case_nearest(void)
-{
+TCase *case_nearest(void) {
     const int count = sizeof programmed / sizeof *programmed;
     TCase *cases = tcase_create("nearest");
     tcase_set_timeout(cases, 120);

@@ -22,12 +22,12 @@ gosset_lattice *make_lattice(const char *spec);
 
 /** How test vectors are made: the cases a search must not be surprised by. */
 typedef enum vector_kind {
-    UNIFORM,  /* normal coordinates: uniform on the sphere */
-    UNEQUAL,  /* magnitudes over many orders */
-    TIES,     /* small integers */
-    SPARSE,   /* mostly zeros */
-    SCALED,   /* normal times 1e-30 or 1e30 */
-    HALVES,   /* near the rounding boundaries of the shell: a point plus halves */
+    UNIFORM, /* normal coordinates: uniform on the sphere */
+    UNEQUAL, /* magnitudes over many orders */
+    TIES,    /* small integers */
+    SPARSE,  /* mostly zeros */
+    SCALED,  /* normal times 1e-30 or 1e30 */
+    HALVES,  /* near the rounding boundaries of the shell: a point plus halves */
     VECTOR_KINDS
 } vector_kind;
 void fill_vector(gosset__rng *rng, vector_kind kind, uint32_t dimension, float *x);

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-gosset_lattice *make_lattice(const char *spec)
-{
+gosset_lattice *make_lattice(const char *spec) {
     gosset_lattice *lattice = NULL;
     if (gosset_lattice_create(&lattice, spec, NULL) != GOSSET_OK) { /* outside of Check too: the benchmark */
         fprintf(stderr, "%s\n", gosset_last_error());
@@ -16,31 +15,39 @@ gosset_lattice *make_lattice(const char *spec)
     return lattice;
 }
 
-void fill_vector(gosset__rng *rng, vector_kind kind, uint32_t dimension, float *x)
-{
+void fill_vector(gosset__rng *rng, vector_kind kind, uint32_t dimension, float *x) {
     const float scale = gosset__rng_below(rng, 2) ? 1e30f : 1e-30f;
     for (uint32_t i = 0; i < dimension; i++) {
         const float normal = gosset__rng_normal(rng);
         switch (kind) {
-        case UNEQUAL: x[i] = normal * expf(4 * gosset__rng_normal(rng)); break;
-        case TIES: x[i] = (float)gosset__rng_below(rng, 5) - 2; break;
-        case SPARSE: x[i] = gosset__rng_below(rng, 4) == 0 ? normal : 0; break;
-        case SCALED: x[i] = normal * scale; break;
-        case HALVES: x[i] = (float)gosset__rng_below(rng, 7) / 2 * (normal < 0 ? -1 : 1); break;
-        default: x[i] = normal;
+        case UNEQUAL:
+            x[i] = normal * expf(4 * gosset__rng_normal(rng));
+            break;
+        case TIES:
+            x[i] = (float)gosset__rng_below(rng, 5) - 2;
+            break;
+        case SPARSE:
+            x[i] = gosset__rng_below(rng, 4) == 0 ? normal : 0;
+            break;
+        case SCALED:
+            x[i] = normal * scale;
+            break;
+        case HALVES:
+            x[i] = (float)gosset__rng_below(rng, 7) / 2 * (normal < 0 ? -1 : 1);
+            break;
+        default:
+            x[i] = normal;
         }
     }
 }
 
-double inner(const float *x, const int8_t *point, uint32_t dimension)
-{
+double inner(const float *x, const int8_t *point, uint32_t dimension) {
     double sum = 0;
     for (uint32_t i = 0; i < dimension; i++) sum += (double)x[i] * point[i];
     return sum;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
         bench_lattice();
         return EXIT_SUCCESS;
