@@ -71,29 +71,31 @@ INLINE void dense_tile(const int rows, const int vectors, const float *x, uint32
                        const float *bias, int relu, float *y) {
     const float32x4_t zero = vdupq_n_f32(0);
     float32x4_t sum[24];
-#pragma GCC unroll 24
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 24
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) sum[r * vectors + v] = vld1q_f32(bias + 4 * v);
+    }
     for (uint32_t i = 0; i < in; i++, w += out) {
         float32x4_t weight[16];
-#pragma GCC unroll 24
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) weight[v] = vld1q_f32(w + 4 * v);
-#pragma GCC unroll 24
+        KERNEL_UNROLL
         for (int r = 0; r < rows; r++) {
             float32x4_t value = vdupq_n_f32(x[(size_t)r * in + i]);
-#pragma GCC unroll 24
+            KERNEL_UNROLL
             for (int v = 0; v < vectors; v++) sum[r * vectors + v] = vfmaq_f32(sum[r * vectors + v], value, weight[v]);
         }
     }
-#pragma GCC unroll 24
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 24
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) {
             float32x4_t s = sum[r * vectors + v];
             if (relu) s = vbslq_f32(vcgtq_f32(s, zero), s, zero); /* vmaxq would keep NaN */
             vst1q_f32(y + (size_t)r * out + 4 * v, s);
         }
+    }
 }
 
 static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,

@@ -11,6 +11,16 @@
 
 enum { GOSSET__SCAN_BLOCK = 16 }; /* codes per block of the scan layout */
 
+/** A query of scan_fields: every score is offset + bias[c] + gain[c] * (scale * (sum - correction)). */
+typedef struct gosset__field_query {
+    const int8_t *values;            /* one per dimension, 64-byte aligned */
+    float correction, scale, offset; /* correction: sum of values x the zero of their field (7.5 or 1.5) */
+} gosset__field_query;
+
+/** scan_fields returns scores in units of 1 / 2^24, clamped to +-100. */
+#define GOSSET__FIELD_SCORE_ONE 16777216.0f
+#define GOSSET__FIELD_SCORE_MAX 100.0f
+
 typedef struct gosset__kernels {
     const char *name; /* "scalar", "avx2", "avx512", "neon" */
 
@@ -22,6 +32,17 @@ typedef struct gosset__kernels {
      */
     void (*scan_nibble)(const uint8_t *blocks, size_t block_count, uint32_t dimension, const int8_t *query,
                         int32_t *scores);
+
+    /**
+     * Scan of codes with 4-bit fields, 2-bit fields, a gain and a bias. A block of 16 codes: nibble_words x 64 bytes
+     * (word h: byte 4c+j holds dimension 8h+j in its low nibble and 8h+4+j in its high one), crumb_words x 64 bytes
+     * (word h: byte 4c+j holds dimensions d+j, d+4+j, d+8+j, d+12+j from the low bits up, d = 8 nibble_words + 16h),
+     * 16 gains and 16 biases as IEEE half floats. Fields are unsigned; sum = sum_i field[i] * values[i], exact.
+     * Then in single precision, each step rounded: t = (sum - correction) * scale; s = fma(gain, t, bias) + offset;
+     * score = nearest-even integer of clamp(s) * 2^24; NaN gives the lowest score.
+     */
+    void (*scan_fields)(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
+                        const gosset__field_query *query, int32_t *scores);
 
     /**
      * y[r][j] = bias[j] + sum_i x[r][i] * w[i][j], i ascending, one fused multiply-add per term starting from

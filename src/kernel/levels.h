@@ -14,4 +14,11 @@ extern const gosset__kernels gosset__kernels_avx512;
 extern const gosset__kernels gosset__kernels_neon;
 #endif
 
+/** In front of a loop of constant length over registers: it must vanish, or the registers become memory. */
+#ifdef __clang__
+#define KERNEL_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define KERNEL_UNROLL _Pragma("GCC unroll 24")
+#endif
+
 #endif

@@ -21,6 +21,44 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
         }
 }
 
+/** IEEE half to single, exact. */
+static float half_to_float(const uint8_t *bytes) {
+    const uint32_t half = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
+    const uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
+    const float sign = half >> 15 ? -1.0f : 1.0f;
+    if (exponent == 31) return fraction ? NAN : sign * INFINITY;
+    if (exponent == 0) return sign * ldexpf((float)fraction, -24);
+    return sign * ldexpf((float)(1024 + fraction), (int)exponent - 25);
+}
+
+static int32_t field_sum(const uint8_t *block, uint32_t c, uint32_t nibble_words, uint32_t crumb_words,
+                         const int8_t *values) {
+    int32_t sum = 0;
+    for (uint32_t h = 0; h < nibble_words; h++, block += 64, values += 8)
+        for (uint32_t j = 0; j < 4; j++)
+            sum += values[j] * (block[4 * c + j] & 15) + values[4 + j] * (block[4 * c + j] >> 4);
+    for (uint32_t h = 0; h < crumb_words; h++, block += 64, values += 16)
+        for (uint32_t j = 0; j < 4; j++)
+            for (uint32_t part = 0; part < 4; part++)
+                sum += values[4 * part + j] * (block[4 * c + j] >> (2 * part) & 3);
+    return sum;
+}
+
+static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
+                        const gosset__field_query *query, int32_t *scores) {
+    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
+    for (size_t b = 0; b < block_count; b++, blocks += sides + 64)
+        for (uint32_t c = 0; c < GOSSET__SCAN_BLOCK; c++) {
+            const float gain = half_to_float(blocks + sides + 2 * c), bias = half_to_float(blocks + sides + 32 + 2 * c);
+            const int32_t sum = field_sum(blocks, c, nibble_words, crumb_words, query->values);
+            const float t = ((float)sum - query->correction) * query->scale;
+            float s = fmaf(gain, t, bias) + query->offset;
+            s = s > -GOSSET__FIELD_SCORE_MAX ? s : -GOSSET__FIELD_SCORE_MAX; /* NaN too */
+            s = s < GOSSET__FIELD_SCORE_MAX ? s : GOSSET__FIELD_SCORE_MAX;
+            scores[b * GOSSET__SCAN_BLOCK + c] = (int32_t)rintf(s * GOSSET__FIELD_SCORE_ONE);
+        }
+}
+
 static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
                   float *y) {
     for (size_t r = 0; r < rows; r++) {
@@ -102,6 +140,7 @@ static size_t select_above(const int32_t *scores, size_t count, int32_t threshol
 const gosset__kernels gosset__kernels_scalar = {
     .name = "scalar",
     .scan_nibble = scan_nibble,
+    .scan_fields = scan_fields,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,

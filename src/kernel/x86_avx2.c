@@ -50,6 +50,50 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
     }
 }
 
+/* Eight codes of a block; `half` is 0 or 32. Sums of two products are at most 2 * 15 * 128: four of them fit 16 bits.
+ */
+INLINE __m256i field_sums(const uint8_t *block, size_t half, uint32_t nibble_words, uint32_t crumb_words,
+                          const int8_t *values) {
+    const __m256i nibble = _mm256_set1_epi8(15), crumb = _mm256_set1_epi8(3), ones = _mm256_set1_epi16(1);
+    __m256i sums = _mm256_setzero_si256();
+    block += half;
+    for (uint32_t h = 0; h < nibble_words; h++, block += 64, values += 8) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)block);
+        __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(x, nibble), broadcast4(values));
+        __m256i high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 4), nibble), broadcast4(values + 4));
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_add_epi16(low, high), ones));
+    }
+    for (uint32_t h = 0; h < crumb_words; h++, block += 64, values += 16) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)block);
+        __m256i a = _mm256_maddubs_epi16(_mm256_and_si256(x, crumb), broadcast4(values));
+        __m256i b = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 2), crumb), broadcast4(values + 4));
+        __m256i c = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 4), crumb), broadcast4(values + 8));
+        __m256i d = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 6), crumb), broadcast4(values + 12));
+        __m256i all = _mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_add_epi16(c, d));
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(all, ones));
+    }
+    return sums;
+}
+
+static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
+                        const gosset__field_query *query, int32_t *scores) {
+    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
+    const __m256 correction = _mm256_set1_ps(query->correction), scale = _mm256_set1_ps(query->scale);
+    const __m256 offset = _mm256_set1_ps(query->offset), most = _mm256_set1_ps(GOSSET__FIELD_SCORE_MAX);
+    const __m256 least = _mm256_set1_ps(-GOSSET__FIELD_SCORE_MAX), one = _mm256_set1_ps(GOSSET__FIELD_SCORE_ONE);
+    for (size_t b = 0; b < block_count; b++, blocks += sides + 64, scores += 16)
+        for (size_t half = 0; half < 2; half++) {
+            __m256i sums = field_sums(blocks, 32 * half, nibble_words, crumb_words, query->values);
+            const uint8_t *side = blocks + sides + 16 * half;
+            __m256 gain = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)side));
+            __m256 bias = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(side + 32)));
+            __m256 t = _mm256_mul_ps(_mm256_sub_ps(_mm256_cvtepi32_ps(sums), correction), scale);
+            __m256 s = _mm256_add_ps(_mm256_fmadd_ps(gain, t, bias), offset);
+            s = _mm256_min_ps(_mm256_max_ps(s, least), most); /* NaN gives the second operand: least */
+            _mm256_storeu_si256((__m256i *)(void *)(scores + 8 * half), _mm256_cvtps_epi32(_mm256_mul_ps(s, one)));
+        }
+}
+
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
     const __m256i limit = _mm256_set1_epi32(threshold);
     size_t found = 0, p = 0;
@@ -69,30 +113,32 @@ static size_t select_above(const int32_t *scores, size_t count, int32_t threshol
 INLINE void dense_tile(const int rows, const int vectors, const float *x, uint32_t in, uint32_t out, const float *w,
                        const float *bias, int relu, float *y) {
     __m256 sum[12];
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 12
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) sum[r * vectors + v] = _mm256_loadu_ps(bias + 8 * v);
+    }
     for (uint32_t i = 0; i < in; i++, w += out) {
         __m256 weight[8];
-#pragma GCC unroll 12
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) weight[v] = _mm256_loadu_ps(w + 8 * v);
-#pragma GCC unroll 12
+        KERNEL_UNROLL
         for (int r = 0; r < rows; r++) {
             __m256 value = _mm256_set1_ps(x[(size_t)r * in + i]);
-#pragma GCC unroll 12
+            KERNEL_UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r * vectors + v] = _mm256_fmadd_ps(value, weight[v], sum[r * vectors + v]);
         }
     }
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 12
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) {
             __m256 s = sum[r * vectors + v];
             if (relu) s = _mm256_max_ps(s, _mm256_setzero_ps()); /* NaN and -0 give +0, as in the specification */
             _mm256_storeu_ps(y + (size_t)r * out + 8 * v, s);
         }
+    }
 }
 
 static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
@@ -273,6 +319,7 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
 const gosset__kernels gosset__kernels_avx2 = {
     .name = "avx2",
     .scan_nibble = scan_nibble,
+    .scan_fields = scan_fields,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,

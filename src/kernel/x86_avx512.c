@@ -46,6 +46,66 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
         scan_blocks(blocks + b * block_size, 1, block_size, query, dimension / 8, -8 * sum, scores + 16 * b);
 }
 
+INLINE __m512i broadcast4(const int8_t *values) {
+    int32_t group;
+    __builtin_memcpy(&group, values, 4);
+    return _mm512_set1_epi32(group);
+}
+
+/*
+ * Fields are masked where they stand, as 1, 4, 16 or 64 times their value, and each position has its own exact sum:
+ * four shifts at the end replace three per load. `blocks` at once, so that the chains of vpdpbusd overlap.
+ */
+INLINE void field_blocks(const uint8_t *data, const int blocks, uint32_t nibble_words, uint32_t crumb_words,
+                         const gosset__field_query *query, int32_t *scores) {
+    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
+    const __m512i low = _mm512_set1_epi8(0x0F), high = _mm512_set1_epi8((char)0xF0);
+    const __m512i crumb[4] = {_mm512_set1_epi8(0x03), _mm512_set1_epi8(0x0C), _mm512_set1_epi8(0x30),
+                              _mm512_set1_epi8((char)0xC0)};
+    const int8_t *values = query->values;
+    __m512i sums[2][4];
+    for (int b = 0; b < blocks; b++)
+        for (int part = 0; part < 4; part++) sums[b][part] = _mm512_setzero_si512();
+    for (uint32_t h = 0; h < nibble_words; h++, values += 8)
+        for (int b = 0; b < blocks; b++) {
+            const __m512i x = _mm512_loadu_si512(data + (size_t)b * (sides + 64) + 64 * (size_t)h);
+            sums[b][0] = _mm512_dpbusd_epi32(sums[b][0], _mm512_and_si512(x, low), broadcast4(values));
+            sums[b][2] = _mm512_dpbusd_epi32(sums[b][2], _mm512_and_si512(x, high), broadcast4(values + 4));
+        }
+    for (uint32_t h = nibble_words; h < nibble_words + crumb_words; h++, values += 16)
+        for (int b = 0; b < blocks; b++) {
+            const __m512i x = _mm512_loadu_si512(data + (size_t)b * (sides + 64) + 64 * (size_t)h);
+#pragma GCC unroll 4
+            for (int part = 0; part < 4; part++)
+                sums[b][part] = _mm512_dpbusd_epi32(sums[b][part], _mm512_and_si512(x, crumb[part]),
+                                                    broadcast4(values + 4 * part));
+        }
+    for (int b = 0; b < blocks; b++) {
+        const uint8_t *side = data + (size_t)b * (sides + 64) + sides;
+        const __m512i even = _mm512_add_epi32(sums[b][0], _mm512_srai_epi32(sums[b][2], 4));
+        const __m512i odd = _mm512_add_epi32(_mm512_srai_epi32(sums[b][1], 2), _mm512_srai_epi32(sums[b][3], 6));
+        const __m512 gain = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)side));
+        const __m512 bias = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(side + 32)));
+        const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
+        const __m512 t = _mm512_mul_ps(_mm512_sub_ps(sum, _mm512_set1_ps(query->correction)),
+                                       _mm512_set1_ps(query->scale));
+        __m512 s = _mm512_add_ps(_mm512_fmadd_ps(gain, t, bias), _mm512_set1_ps(query->offset));
+        s = _mm512_max_ps(s, _mm512_set1_ps(-GOSSET__FIELD_SCORE_MAX)); /* NaN gives the second operand */
+        s = _mm512_min_ps(s, _mm512_set1_ps(GOSSET__FIELD_SCORE_MAX));
+        _mm512_storeu_si512(scores + 16 * b,
+                            _mm512_cvtps_epi32(_mm512_mul_ps(s, _mm512_set1_ps(GOSSET__FIELD_SCORE_ONE))));
+    }
+}
+
+static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
+                        const gosset__field_query *query, int32_t *scores) {
+    const size_t block_size = 64 * (size_t)(nibble_words + crumb_words + 1);
+    size_t b = 0;
+    for (; b + 2 <= block_count; b += 2)
+        field_blocks(blocks + b * block_size, 2, nibble_words, crumb_words, query, scores + 16 * b);
+    if (b < block_count) field_blocks(blocks + b * block_size, 1, nibble_words, crumb_words, query, scores + 16 * b);
+}
+
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
     const __m512i limit = _mm512_set1_epi32(threshold);
     __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -75,30 +135,32 @@ static size_t select_above(const int32_t *scores, size_t count, int32_t threshol
 INLINE void dense_tile(const int rows, const int vectors, const float *x, uint32_t in, uint32_t out, const float *w,
                        const float *bias, int relu, float *y) {
     __m512 sum[24];
-#pragma GCC unroll 24
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 24
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) sum[r * vectors + v] = _mm512_loadu_ps(bias + 16 * v);
+    }
     for (uint32_t i = 0; i < in; i++, w += out) {
         __m512 weight[16];
-#pragma GCC unroll 24
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) weight[v] = _mm512_loadu_ps(w + 16 * v);
-#pragma GCC unroll 24
+        KERNEL_UNROLL
         for (int r = 0; r < rows; r++) {
             __m512 value = _mm512_set1_ps(x[(size_t)r * in + i]);
-#pragma GCC unroll 24
+            KERNEL_UNROLL
             for (int v = 0; v < vectors; v++)
                 sum[r * vectors + v] = _mm512_fmadd_ps(value, weight[v], sum[r * vectors + v]);
         }
     }
-#pragma GCC unroll 24
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 24
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        KERNEL_UNROLL
         for (int v = 0; v < vectors; v++) {
             __m512 s = sum[r * vectors + v];
             if (relu) s = _mm512_max_ps(s, _mm512_setzero_ps()); /* NaN and -0 give +0, as in the specification */
             _mm512_storeu_ps(y + (size_t)r * out + 16 * v, s);
         }
+    }
 }
 
 /* Columns [j, out) of `rows` rows, as wide as registers allow; w_j, bias_j and y_j are at column j. */
@@ -273,6 +335,7 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
 const gosset__kernels gosset__kernels_avx512 = {
     .name = "avx512",
     .scan_nibble = scan_nibble,
+    .scan_fields = scan_fields,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,
