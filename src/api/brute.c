@@ -45,7 +45,7 @@ static float dot(const gosset__brute *b, const void *x, const void *y) {
 }
 
 static float distance(const gosset__brute *b, const void *query, float query_norm, const void *row, float row_norm) {
-    if (b->metric == GOSSET_IP) return -dot(b, query, row);
+    if (b->metric == GOSSET_IP) return 0.0f - dot(b, query, row); /* no negative zero */
     if (b->metric == GOSSET_COSINE) {
         float lengths = query_norm * row_norm;
         return lengths > 0 ? 1.0f - dot(b, query, row) / lengths : 1.0f;
@@ -68,7 +68,7 @@ static void score_block(const task *t, size_t group, size_t segment, size_t firs
         float worst = b->counts[list] == b->k ? heap[0].distance : INFINITY;
         for (size_t i = 0; i < count; i++) {
             float d = distance(b, query, norm, rows + i * stride, norms ? norms[i] : 0);
-            if (d > worst) continue;
+            if (!(d <= worst)) continue; /* NaN, from floats near overflow, is no neighbour */
             size_t row = first + i;
             gosset__neighbour found = {d, t->tags ? t->tags[row] : 0, t->ids ? t->ids[row] : t->first_id + row};
             gosset__nearest_offer(heap, &b->counts[list], b->k, found);

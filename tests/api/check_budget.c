@@ -1,0 +1,82 @@
+/* The same input gives the same files for any memory budget, thread count and size of calls. */
+#include "api/world.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+/* All files of both directories, byte by byte. */
+static void same_files(const char *a, const char *b) {
+    ck_assert_uint_eq(directory_entries(a), directory_entries(b));
+    DIR *directory = opendir(a);
+    ck_assert_ptr_nonnull(directory);
+    size_t compared = 0;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        if (entry->d_name[0] == '.') continue;
+        size_t size_a, size_b;
+        unsigned char *x = file_bytes(temp_path(a, entry->d_name), &size_a);
+        unsigned char *y = file_bytes(temp_path(b, entry->d_name), &size_b);
+        ck_assert_msg(size_a == size_b, "%s/%s: %zu and %zu bytes", b, entry->d_name, size_a, size_b);
+        ck_assert_msg(memcmp(x, y, size_a) == 0, "%s/%s: other bytes", b, entry->d_name);
+        free(x), free(y);
+        compared++;
+    }
+    closedir(directory);
+    ck_assert_uint_ge(compared, 2);
+}
+
+/* The least budget this model and thread count allow, as the error sentence tells it. */
+static uint64_t least_memory(uint32_t threads) {
+    gosset_writer *writer = NULL;
+    gosset_env env = {.struct_size = sizeof env, .threads = threads};
+    gosset_writer_config config = {.struct_size = sizeof config, .env = &env, .model = w.model, .memory = 1};
+    ck_fails(gosset_writer_create(&writer, temp_path(w.directory, "least"), &config), GOSSET_E_ARGUMENT, "at least");
+    double mib = 0;
+    ck_assert_int_eq(sscanf(strstr(gosset_last_error(), "at least"), "at least %lf MiB", &mib), 1);
+    ck_assert_double_gt(mib, 1);
+    return (uint64_t)(mib * (1 << 20));
+}
+
+START_TEST(test_same_bytes) {
+    char reference[TEMP_PATH_SIZE];
+    build_options options[] = {{.threads = 1},
+                               {.threads = 3, .call = 501},
+                               {.threads = 2, .memory = least_memory(2), .call = 3000},
+                               {.threads = 4, .memory = least_memory(4)},
+                               {.threads = 2, .memory = 100 << 20, .call = 1}};
+    snprintf(reference, sizeof reference, "%s", build("reference", &w.base, NULL));
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "budget-%zu", i);
+        same_files(reference, build(name, &w.base, &options[i]));
+    }
+}
+END_TEST
+
+/* Many shards are another layout on disk, not other answers. */
+START_TEST(test_shard_size_changes_no_answer) {
+    enum { K = 10 };
+    static const uint64_t sizes[] = {1, 128 << 10, 1 << 20, 0};
+    uint64_t ids[2][WORLD_QUERIES * K];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "shards-%zu", i);
+        gosset_index *index = NULL;
+        gosset_searcher *searcher = NULL;
+        gosset_search_options exhaustive = {.struct_size = sizeof exhaustive, .probe = 1 << 30, .rerank = 1 << 30};
+        ck_ok(gosset_index_open(&index, build(name, &w.base, &(build_options){.shard_size = sizes[i]}), NULL));
+        ck_ok(gosset_searcher_create(&searcher, index, NULL));
+        ck_ok(gosset_searcher_set(searcher, &exhaustive));
+        ck_ok(gosset_searcher_search(searcher, &w.query, K, ids[i > 0], NULL));
+        if (i) ck_assert_mem_eq(ids[0], ids[1], sizeof ids[0]);
+        gosset_searcher_free(searcher);
+        gosset_index_close(index);
+    }
+}
+END_TEST
+
+TCase *case_budget(void) {
+    TCase *tcase = tcase_create("budget");
+    tcase_add_test(tcase, test_same_bytes);
+    tcase_add_test(tcase, test_shard_size_changes_no_answer);
+    return tcase;
+}

@@ -1,0 +1,147 @@
+/* The stored table: what it promises holds, what is damaged is refused, what lies between and beyond is sensible. */
+#include "api/calibration.h"
+#include "api/world.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const gosset__calibration table = {
+    4, {{0.80, 10, 20, 12}, {0.90, 20, 30, 20}, {0.95, 40, 60, 41}, {0.99, 80, 200, 130}}};
+
+START_TEST(test_bytes_survive_and_damage_does_not) {
+    gosset__env env = default_env(1);
+    gosset__truth truth, loaded_truth;
+    gosset__calibration loaded;
+    void *data = NULL;
+    size_t size = 0;
+    ck_ok(gosset__truth_create(&truth, 3, &env));
+    for (uint32_t i = 0; i < 3 * GOSSET__TRUTH_K; i++)
+        truth.lists[i] = (gosset__neighbour){(float)(i % GOSSET__TRUTH_K), i, 1000 + i};
+    ck_ok(gosset__calibration_store(&table, &truth, &env, &data, &size));
+    ck_ok(gosset__calibration_load(&loaded, &loaded_truth, data, size, "here", &env));
+    ck_assert_uint_eq(loaded.entry_count, table.entry_count);
+    for (uint32_t i = 0; i < table.entry_count; i++) {
+        ck_assert(loaded.entries[i].recall == table.entries[i].recall && loaded.entries[i].pages == table.entries[i].pages);
+        ck_assert_uint_eq(loaded.entries[i].probe, table.entries[i].probe);
+        ck_assert_uint_eq(loaded.entries[i].rerank, table.entries[i].rerank);
+    }
+    ck_assert_uint_eq(loaded_truth.query_count, 3);
+    ck_assert_mem_eq(loaded_truth.lists, truth.lists, 3 * GOSSET__TRUTH_K * sizeof *truth.lists);
+    gosset__truth_free(&loaded_truth, &env);
+    for (size_t i = 0; i < size; i++) {
+        ((unsigned char *)data)[i] ^= 0x10;
+        ck_fails(gosset__calibration_load(&loaded, &loaded_truth, data, size, "here", &env), GOSSET_E_CORRUPT, "here");
+        ((unsigned char *)data)[i] ^= 0x10;
+        ck_fails(gosset__calibration_load(&loaded, &loaded_truth, data, i, "here", &env), GOSSET_E_CORRUPT, "here");
+        ck_assert_ptr_null(loaded_truth.lists);
+    }
+    gosset__truth_free(&truth, &env);
+    gosset__free(&env, data);
+}
+END_TEST
+
+START_TEST(test_plans_rise_with_recall_and_k) {
+    const gosset__extent extent = {1000000, 35000, 16192};
+    for (uint32_t i = 0; i < table.entry_count; i++) {
+        gosset__calibration_entry plan = gosset__calibration_plan(&table, &extent, table.entries[i].recall, 10);
+        ck_assert_uint_eq(plan.probe, table.entries[i].probe);
+        ck_assert_uint_eq(plan.rerank, table.entries[i].rerank);
+    }
+    const uint32_t ks[] = {1, 10, 11, 100, 1024};
+    for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
+        gosset__calibration_entry last = {0};
+        for (double recall = 0.001; recall < 1; recall += 0.001) {
+            gosset__calibration_entry plan = gosset__calibration_plan(&table, &extent, recall, ks[i]);
+            ck_assert_uint_ge(plan.probe, last.probe);
+            ck_assert_uint_ge(plan.rerank, last.rerank);
+            ck_assert_double_ge(plan.pages, last.pages * (1 - 1e-12));
+            ck_assert_uint_ge(plan.rerank, ks[i]);
+            ck_assert_uint_le(plan.probe, extent.cells);
+            last = plan;
+        }
+    }
+    gosset__calibration_entry most = gosset__calibration_plan(&table, &extent, nextafter(1, 0), 1024);
+    ck_assert_uint_le(most.rerank, extent.rows);
+    ck_assert_uint_le(most.probe, extent.cells);
+}
+END_TEST
+
+START_TEST(test_without_a_table) {
+    const gosset__calibration none = {0};
+    const gosset__extent small = {900, 40, 500}, large = {100000, 4000, 500}, empty = {0, 0, 500};
+    gosset__calibration_entry plan = gosset__calibration_plan(&none, &small, 0.5, 10);
+    ck_assert_uint_eq(plan.probe, 500);
+    ck_assert_uint_eq(plan.rerank, 900);
+    plan = gosset__calibration_plan(&none, &large, 0.95, 10);
+    ck_assert_uint_eq(plan.probe, 500);
+    ck_assert_uint_ge(plan.rerank, 100);
+    plan = gosset__calibration_plan(&none, &empty, 0.95, 10);
+    ck_assert_uint_ge(plan.probe, 1);
+    ck_assert_uint_ge(plan.rerank, 1);
+}
+END_TEST
+
+START_TEST(test_truth_of_parts_is_that_of_the_whole) {
+    gosset__env env = default_env(1);
+    gosset__truth whole, part;
+    ck_ok(gosset__truth_create(&whole, 1, &env));
+    ck_ok(gosset__truth_create(&part, 2, &env));
+    for (uint32_t i = 0; i < GOSSET__TRUTH_K; i++) part.lists[i] = (gosset__neighbour){(float)(2 * i), i, 100 + i};
+    gosset__truth_merge(&whole, &part);
+    for (uint32_t i = 0; i < GOSSET__TRUTH_K; i++) part.lists[i] = (gosset__neighbour){(float)i, 50 + i, 10 + i};
+    gosset__truth_merge(&whole, &part);
+    for (uint32_t i = 0; i < GOSSET__TRUTH_K; i++) {
+        ck_assert(i == 0 || gosset__nearer(&whole.lists[i - 1], &whole.lists[i]));
+        ck_assert_float_le(whole.lists[i].distance, (float)i);
+    }
+    ck_assert_uint_eq(whole.lists[0].id, 10); /* equal distance: the lower id */
+    ck_assert_uint_eq(whole.lists[1].id, 100);
+    gosset__truth_free(&whole, &env);
+    gosset__truth_free(&part, &env);
+    ck_assert_uint_eq(gosset__truth_queries(5000, 10), 1000);
+    ck_assert_uint_eq(gosset__truth_queries(300, 10), 300);
+    ck_assert_uint_eq(gosset__truth_queries(5000, 2000000), 500);
+    ck_assert_uint_eq(gosset__truth_queries(5000, UINT64_C(1) << 50), 200);
+    ck_assert_uint_eq(gosset__truth_queries(0, 10), 0);
+}
+END_TEST
+
+/* Targets against what unseen queries get; the queries are few, so a margin of two standard errors is left to chance. */
+START_TEST(test_targets_are_met) {
+    static const double targets[] = {0.80, 0.85, 0.90, 0.95, 0.97, 0.98, 0.99};
+    gosset_index *index = NULL;
+    gosset_searcher *searcher = NULL;
+    uint64_t ids[WORLD_QUERIES * WORLD_K];
+    ck_ok(gosset_index_open(&index, build("targets", &w.base, NULL), NULL));
+    ck_ok(gosset_searcher_create(&searcher, index, NULL));
+    for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+        gosset_search_options options = {.struct_size = sizeof options, .recall = targets[t]}, plan = options;
+        gosset_search_stats stats = {.struct_size = sizeof stats};
+        double expected;
+        ck_ok(gosset_index_calibration(index, targets[t], &plan, &expected));
+        ck_ok(gosset_searcher_set(searcher, &options));
+        gosset_searcher_reset_stats(searcher);
+        ck_ok(gosset_searcher_search(searcher, &w.query, WORLD_K, ids, NULL));
+        ck_ok(gosset_searcher_stats(searcher, &stats));
+        double recall = recall_of(ids, w.truth, WORLD_QUERIES, WORLD_K), pages = (double)stats.pages_read / WORLD_QUERIES;
+        if (getenv("GOSSET_TEST_TELL"))
+            printf("target %.3f: probe %u rerank %u: recall %.4f, pages %.1f (expected %.1f)\n", targets[t], plan.probe,
+                   plan.rerank, recall, pages, expected);
+        double chance = 2 * sqrt(targets[t] * (1 - targets[t]) * 3 / (WORLD_QUERIES * WORLD_K));
+        ck_assert_double_ge(recall, targets[t] - chance);
+        ck_assert_double_le(fabs(pages - expected), 0.25 * expected + 2);
+    }
+    gosset_searcher_free(searcher);
+    gosset_index_close(index);
+}
+END_TEST
+
+TCase *case_calibration(void) {
+    TCase *tcase = tcase_create("calibration");
+    tcase_add_test(tcase, test_bytes_survive_and_damage_does_not);
+    tcase_add_test(tcase, test_plans_rise_with_recall_and_k);
+    tcase_add_test(tcase, test_without_a_table);
+    tcase_add_test(tcase, test_truth_of_parts_is_that_of_the_whole);
+    tcase_add_test(tcase, test_targets_are_met);
+    return tcase;
+}
