@@ -7,48 +7,85 @@
 
 /* ---- codes ---------------------------------------------------------------------------------- */
 
-/*
- * Products of a nibble and a query byte are at most 15 * 128 in magnitude; those of the low and the high nibbles of
- * eight steps add up to 30720 and cannot overflow 16 bits. Only then are they widened.
- */
-enum { SHORT_STEPS = 8 };
-
-INLINE int8x16_t broadcast4(const int8_t *query) {
+INLINE int8x16_t broadcast4(const int8_t *values) {
     int32_t group;
-    __builtin_memcpy(&group, query, 4);
+    __builtin_memcpy(&group, values, 4);
     return vreinterpretq_s8_s32(vdupq_n_s32(group));
 }
 
-/* 4 codes of a block: 16 of every 64 bytes. */
-INLINE int32x4_t scan_four(const uint8_t *data, const int8_t *query, size_t steps, int32_t start) {
-    const uint8x16_t mask = vdupq_n_u8(15);
-    int32x4_t first = vdupq_n_s32(0), second = first; /* codes 0, 1 and 2, 3: two lanes each */
-    for (size_t h = 0; h < steps;) {
-        int16x8_t short_first = vdupq_n_s16(0), short_second = short_first;
-        for (size_t end = h + SHORT_STEPS < steps ? h + SHORT_STEPS : steps; h < end; h++) {
-            uint8x16_t codes = vld1q_u8(data + 64 * h);
-            int8x16_t low = vreinterpretq_s8_u8(vandq_u8(codes, mask));
-            int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(codes, 4));
-            int8x16_t query_low = broadcast4(query + 8 * h), query_high = broadcast4(query + 8 * h + 4);
-            short_first = vmlal_s8(short_first, vget_low_s8(low), vget_low_s8(query_low));
-            short_first = vmlal_s8(short_first, vget_low_s8(high), vget_low_s8(query_high));
-            short_second = vmlal_high_s8(short_second, low, query_low);
-            short_second = vmlal_high_s8(short_second, high, query_high);
-        }
-        first = vpadalq_s16(first, short_first);
-        second = vpadalq_s16(second, short_second);
+/* Sums of four codes: two 32-bit lanes for each of the codes 0, 1 and 2, 3. */
+typedef struct four_codes {
+    int32x4_t first, second;
+} four_codes;
+
+/*
+ * Products of a field and a value are at most 15 * 128 in magnitude: the two or four of one word that meet in a lane
+ * fit 16 bits, and are then widened. `fields`: 16 bytes, one field of each.
+ */
+INLINE void add_fields(int16x8_t *first, int16x8_t *second, uint8x16_t fields, const int8_t *values) {
+    int8x16_t x = vreinterpretq_s8_u8(fields), y = broadcast4(values);
+    *first = vmlal_s8(*first, vget_low_s8(x), vget_low_s8(y));
+    *second = vmlal_high_s8(*second, x, y);
+}
+
+INLINE four_codes widen(four_codes sums, int16x8_t first, int16x8_t second) {
+    return (four_codes){vpadalq_s16(sums.first, first), vpadalq_s16(sums.second, second)};
+}
+
+/* Four codes of a block: 16 of every 64 bytes. */
+INLINE int32x4_t field_sums(const uint8_t *data, size_t nibble_words, size_t crumb_words, const int8_t *values) {
+    const uint8x16_t nibble = vdupq_n_u8(15), crumb = vdupq_n_u8(3);
+    four_codes sums = {vdupq_n_s32(0), vdupq_n_s32(0)};
+    for (size_t h = 0; h < nibble_words; h++, data += 64, values += 8) {
+        int16x8_t first = vdupq_n_s16(0), second = first;
+        uint8x16_t x = vld1q_u8(data);
+        add_fields(&first, &second, vandq_u8(x, nibble), values);
+        add_fields(&first, &second, vshrq_n_u8(x, 4), values + 4);
+        sums = widen(sums, first, second);
     }
-    return vaddq_s32(vpaddq_s32(first, second), vdupq_n_s32(start));
+    for (size_t h = 0; h < crumb_words; h++, data += 64, values += 16) {
+        int16x8_t first = vdupq_n_s16(0), second = first;
+        uint8x16_t x = vld1q_u8(data);
+        add_fields(&first, &second, vandq_u8(x, crumb), values);
+        add_fields(&first, &second, vandq_u8(vshrq_n_u8(x, 2), crumb), values + 4);
+        add_fields(&first, &second, vandq_u8(vshrq_n_u8(x, 4), crumb), values + 8);
+        add_fields(&first, &second, vshrq_n_u8(x, 6), values + 12);
+        sums = widen(sums, first, second);
+    }
+    return vpaddq_s32(sums.first, sums.second);
 }
 
 static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dimension, const int8_t *query,
                         int32_t *scores) {
-    size_t steps = dimension / 8;
+    size_t words = dimension / 8;
     int32_t sum = 0;
     for (uint32_t i = 0; i < dimension; i++) sum += query[i];
-    for (size_t b = 0; b < block_count; b++, blocks += 64 * steps, scores += GOSSET__SCAN_BLOCK)
-        for (int c = 0; c < GOSSET__SCAN_BLOCK; c += 4)
-            vst1q_s32(scores + c, scan_four(blocks + 4 * c, query, steps, -8 * sum));
+    const int32x4_t start = vdupq_n_s32(-8 * sum);
+    for (size_t b = 0; b < block_count; b++, blocks += 64 * words, scores += GOSSET__SCAN_BLOCK)
+        for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c += 4)
+            vst1q_s32(scores + c, vaddq_s32(field_sums(blocks + 4 * c, words, 0, query), start));
+}
+
+INLINE float32x4_t half_floats(const uint8_t *bytes) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(bytes)));
+}
+
+static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
+                        const gosset__field_query *query, int32_t *scores) {
+    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
+    const float32x4_t correction = vdupq_n_f32(query->correction), scale = vdupq_n_f32(query->scale);
+    const float32x4_t offset = vdupq_n_f32(query->offset), one = vdupq_n_f32(GOSSET__FIELD_SCORE_ONE);
+    const float32x4_t most = vdupq_n_f32(GOSSET__FIELD_SCORE_MAX), least = vdupq_n_f32(-GOSSET__FIELD_SCORE_MAX);
+    for (size_t b = 0; b < block_count; b++, blocks += sides + 64, scores += GOSSET__SCAN_BLOCK)
+        for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c += 4) {
+            int32x4_t sums = field_sums(blocks + 4 * c, nibble_words, crumb_words, query->values);
+            float32x4_t gain = half_floats(blocks + sides + 2 * c), bias = half_floats(blocks + sides + 32 + 2 * c);
+            float32x4_t t = vmulq_f32(vsubq_f32(vcvtq_f32_s32(sums), correction), scale);
+            float32x4_t s = vaddq_f32(vfmaq_f32(bias, gain, t), offset);
+            s = vbslq_f32(vcgtq_f32(s, least), s, least); /* NaN too */
+            s = vbslq_f32(vcltq_f32(s, most), s, most);
+            vst1q_s32(scores + c, vcvtnq_s32_f32(vmulq_f32(s, one)));
+        }
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
@@ -204,6 +241,7 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
 const gosset__kernels gosset__kernels_neon = {
     .name = "neon",
     .scan_nibble = scan_nibble,
+    .scan_fields = scan_fields,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,

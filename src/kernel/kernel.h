@@ -49,8 +49,8 @@ typedef struct gosset__kernels {
      * bias[j] (so a row's result does not depend on the batch it is in). relu: max(y, 0).
      * x: rows x in; w: in x out (out a multiple of 16, 64-byte aligned rows); y: rows x out.
      */
-    void (*dense)(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias,
-                  int relu, float *y);
+    void (*dense)(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
+                  float *y);
 
     /** Inner products of one float query with `rows` float rows. Order: 16 partial sums (i mod 16), fused,
      *  then added pairwise 8,4,2,1. */

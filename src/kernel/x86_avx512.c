@@ -77,8 +77,8 @@ INLINE void field_blocks(const uint8_t *data, const int blocks, uint32_t nibble_
             const __m512i x = _mm512_loadu_si512(data + (size_t)b * (sides + 64) + 64 * (size_t)h);
 #pragma GCC unroll 4
             for (int part = 0; part < 4; part++)
-                sums[b][part] = _mm512_dpbusd_epi32(sums[b][part], _mm512_and_si512(x, crumb[part]),
-                                                    broadcast4(values + 4 * part));
+                sums[b][part] =
+                    _mm512_dpbusd_epi32(sums[b][part], _mm512_and_si512(x, crumb[part]), broadcast4(values + 4 * part));
         }
     for (int b = 0; b < blocks; b++) {
         const uint8_t *side = data + (size_t)b * (sides + 64) + sides;
@@ -87,8 +87,8 @@ INLINE void field_blocks(const uint8_t *data, const int blocks, uint32_t nibble_
         const __m512 gain = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)side));
         const __m512 bias = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(side + 32)));
         const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
-        const __m512 t = _mm512_mul_ps(_mm512_sub_ps(sum, _mm512_set1_ps(query->correction)),
-                                       _mm512_set1_ps(query->scale));
+        const __m512 t =
+            _mm512_mul_ps(_mm512_sub_ps(sum, _mm512_set1_ps(query->correction)), _mm512_set1_ps(query->scale));
         __m512 s = _mm512_add_ps(_mm512_fmadd_ps(gain, t, bias), _mm512_set1_ps(query->offset));
         s = _mm512_max_ps(s, _mm512_set1_ps(-GOSSET__FIELD_SCORE_MAX)); /* NaN gives the second operand */
         s = _mm512_min_ps(s, _mm512_set1_ps(GOSSET__FIELD_SCORE_MAX));

@@ -72,7 +72,8 @@ static size_t walk_scan_nibble(const gosset__kernels *level, const gosset__kerne
 static size_t fields_once(const gosset__kernels *level, const gosset__kernels *reference, uint32_t nibble_words,
                           uint32_t crumb_words, size_t block_count, int query_kind) {
     gosset__rng rng = gosset__rng_make(17 * nibble_words + crumb_words, block_count);
-    const size_t size = block_count * 64 * (nibble_words + crumb_words + 1), dimension = 8 * nibble_words + 16 * crumb_words;
+    const size_t size = block_count * 64 * (nibble_words + crumb_words + 1),
+                 dimension = 8 * nibble_words + 16 * crumb_words;
     char shape[96];
     snprintf(shape, sizeof shape, "%zu blocks of %u + %u words, query %d", block_count, nibble_words, crumb_words,
              query_kind);
@@ -98,7 +99,8 @@ static size_t walk_scan_fields(const gosset__kernels *level, const gosset__kerne
     for (uint32_t nibble_words = 0; nibble_words < 9; nibble_words++)
         for (uint32_t crumb_words = 0; crumb_words < 9; crumb_words++)
             for (int kind = 0; kind < BYTE_KINDS; kind++)
-                done += fields_once(level, reference, nibble_words, crumb_words, 1 + (nibble_words + crumb_words) % 5, kind);
+                done += fields_once(level, reference, nibble_words, crumb_words, 1 + (nibble_words + crumb_words) % 5,
+                                    kind);
     return done;
 }
 
@@ -268,8 +270,9 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
     return done;
 }
 
-const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_fields", "select_above", "dense", "dot_rows", "l2_f32",
-                                                "dot_f32",     "l2_u8",       "dot_u8",       "l2_i8", "dot_i8"};
+const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_fields", "select_above", "dense",
+                                                "dot_rows",    "l2_f32",      "dot_f32",      "l2_u8",
+                                                "dot_u8",      "l2_i8",       "dot_i8"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {
