@@ -207,7 +207,7 @@ void gosset__zn_nearest(const gosset_lattice *self, const float *x, int8_t *poin
     float u[N];
     double length = 0;
     for (uint32_t i = 0; i < n; i++) length += (double)x[i] * x[i];
-    if (length > 0) {
+    if (length > 0 && length < HUGE_VAL) { /* not zero; a caller that forgot to check still gets a point */
         const double scale = sqrt(self->norm / length);
         for (uint32_t i = 0; i < n; i++) p.target[i] = fabs((double)x[i]) * scale;
     } else {

@@ -129,6 +129,21 @@ START_TEST(degenerate_vectors) {
 }
 END_TEST
 
+/** The public functions refuse these; the search itself must still end, on the shell. */
+START_TEST(not_finite) {
+    gosset_lattice *lattice = make_lattice(programmed[_i].spec);
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (int kind = 0; kind < 3; kind++) {
+        float x[GOSSET__LATTICE_MAX_DIMENSION] = {0};
+        int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
+        x[1] = bad[kind];
+        lattice->ops->nearest(lattice, x, point);
+        assert_on_shell(lattice, point);
+    }
+    gosset_lattice_free(lattice);
+}
+END_TEST
+
 /** Points of the shell are their own nearest points, at any scale. */
 START_TEST(points_are_fixed) {
     gosset_lattice *lattice = make_lattice(programmed[_i].spec);
@@ -178,6 +193,7 @@ TCase *case_nearest(void) {
     tcase_add_loop_test(cases, brute_force, 2, 9);
     tcase_add_loop_test(cases, dynamic_program, 0, count);
     tcase_add_loop_test(cases, degenerate_vectors, 0, count);
+    tcase_add_loop_test(cases, not_finite, 0, count);
     tcase_add_loop_test(cases, points_are_fixed, 0, count);
     tcase_add_loop_test(cases, errors, 0, 6);
     return cases;
