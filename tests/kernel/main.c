@@ -218,7 +218,7 @@ START_TEST(every_level_brings_kernels_of_its_own) {
         const gosset__kernels *below = gosset__kernels_level(i - 1), *level = gosset__kernels_level(i);
         ck_assert_str_ne(level->name, below->name);
         ck_assert(level->scan_nibble != below->scan_nibble);
-
+        ck_assert(level->scan_fields != below->scan_fields);
         ck_assert(level->dense != below->dense);
         ck_assert(level->dot_rows != below->dot_rows);
         ck_assert(level->l2_f32 != below->l2_f32 && level->dot_f32 != below->dot_f32);
