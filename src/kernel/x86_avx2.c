@@ -1,4 +1,4 @@
-/* AVX2 and FMA. Needs nothing but intrinsics: no other header's inline code may enter this file. */
+/* AVX2, FMA and F16C. Needs nothing but intrinsics: no other header's inline code may enter this file. */
 #include "kernel/levels.h"
 
 #include <immintrin.h>
