@@ -10,9 +10,10 @@
 #include "index/shard.h"
 #include "index/sort.h"
 #include "index/store_internal.h"
+#include <stdio.h>
 #include <unistd.h>
 
-enum { CELL_SIZE = 4, SHARD_SIZE_MIN = 64 * 1024, TICK_ROWS = 4096 };
+enum { CELL_SIZE = 4, SHARD_SIZE_MIN = 32 * 1024, TICK_ROWS = 4096, SENTENCE_MAX = 1024 };
 
 typedef enum writer_state { WRITER_ADDING, WRITER_FINISHED, WRITER_PUBLISHED, WRITER_BROKEN } writer_state;
 
@@ -416,6 +417,8 @@ out:
  * last step may have become visible; if it cannot be read, nothing is removed. */
 static void remove_unpublished(gosset__store_writer *writer) {
     gosset__manifest visible;
+    char sentence[SENTENCE_MAX]; /* of the failure that led here: it must outlive the clean-up */
+    snprintf(sentence, sizeof sentence, "%s", gosset_last_error());
     gosset_status status = gosset__manifest_read(&visible, writer->directory, &writer->env);
     if (status == GOSSET_OK)
         (void)gosset__directory_clean(writer->directory, visible.generation, visible.shard_count);
@@ -424,6 +427,7 @@ static void remove_unpublished(gosset__store_writer *writer) {
     gosset__manifest_free(&visible, &writer->env);
     gosset__directory_unlock(writer->directory, writer->lock, status == GOSSET_E_NOT_FOUND && writer->created);
     writer->lock = -1;
+    (void)gosset__fail(GOSSET_OK, "%s", sentence);
 }
 
 void gosset__store_writer_free(gosset__store_writer *writer) {
