@@ -339,8 +339,8 @@ static gosset_status fill_buffer(gosset_dataset *dataset, uint64_t first, size_t
     const size_t size = count * layout->stride; /* at most the file */
     gosset_status status = reserve(dataset, &dataset->buffer, &dataset->buffer_size, size > 0 ? size : 1);
     if (status == GOSSET_OK)
-        status = dataset_read_at(dataset->fd, dataset->buffer, size, layout->offset + first * layout->stride,
-                                 dataset->path);
+        status =
+            dataset_read_at(dataset->fd, dataset->buffer, size, layout->offset + first * layout->stride, dataset->path);
     return status == GOSSET_OK ? check_rows(dataset, dataset->buffer, first, count) : status;
 }
 
@@ -348,8 +348,10 @@ gosset_status gosset_dataset_read(gosset_dataset *dataset, uint64_t first, size_
     const dataset_layout *layout = &dataset->layout;
     gosset_status status = check_kind(dataset);
     if (status != GOSSET_OK) return status;
-    if (first >= layout->count) count = 0;
-    else if (count > layout->count - first) count = (size_t)(layout->count - first);
+    if (first >= layout->count)
+        count = 0;
+    else if (count > layout->count - first)
+        count = (size_t)(layout->count - first);
     status = fill_buffer(dataset, first, count);
     if (status != GOSSET_OK) return status;
     if (layout->element != GOSSET_ELEMENT_F16) {
@@ -380,8 +382,10 @@ gosset_status gosset_dataset_read_integers(gosset_dataset *dataset, uint64_t fir
             int64_t value;
             int32_t narrow;
             memcpy(&narrow, row + j * (wide ? 8 : 4), sizeof narrow);
-            if (wide) memcpy(&value, row + j * 8, sizeof value);
-            else value = narrow; /* -1 pads some neighbour lists: as an id it becomes GOSSET_NO_ID */
+            if (wide)
+                memcpy(&value, row + j * 8, sizeof value);
+            else
+                value = narrow; /* -1 pads some neighbour lists: as an id it becomes GOSSET_NO_ID */
             *values++ = (uint64_t)value;
         }
     }

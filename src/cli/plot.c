@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -62,6 +63,16 @@ static void write_panel(FILE *script, const char *y_label, int column, size_t cu
     fputc('\n', script);
 }
 
+/* Fastest over slowest: within a decade a logarithmic axis would have no labels. */
+static double spread(const plot_point *points, size_t count) {
+    double low = INFINITY, high = 0;
+    for (size_t i = 0; i < count; i++) {
+        low = fmin(low, points[i].queries_per_second);
+        high = fmax(high, points[i].queries_per_second);
+    }
+    return high / low;
+}
+
 static void write_script(FILE *script, const char *title, uint32_t k, const plot_point *points, size_t count) {
     enum { CURVES_MAX = 64 };
     uint32_t threads[CURVES_MAX];
@@ -79,7 +90,8 @@ static void write_script(FILE *script, const char *title, uint32_t k, const plot
           "set grid lc rgb '#dddddd'\nset border 3\nset tics nomirror\nset multiplot layout 1,2 title ",
           script);
     write_quoted(script, title);
-    fprintf(script, "\nset xlabel 'recall@%u'\nset key top right\nset logscale y\n", k);
+    fprintf(script, "\nset xlabel 'recall@%u'\nset key top right\n%s\n", k,
+            spread(points, count) > 10 ? "set logscale y" : "set yrange [0:*]");
     write_panel(script, "queries per second", 2, curves, threads);
     /* Pages do not depend on threads: one curve says it all. */
     fputs("unset logscale y\nset yrange [0:*]\nset key off\n", script);
