@@ -1,0 +1,138 @@
+/* gosset-bench: Gosset and FAISS, measured in one run on the same vectors and threads. */
+#include "report.h"
+#include "rival.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char usage[] =
+    "usage: gosset-bench search --base F --learn F --query F --truth F [--index DIR]\n"
+    "       gosset-bench codes  --base F --learn F --query F --truth F [--model M]\n"
+    "\n"
+    "search  recall against queries/s, latency and memory: FAISS flat, PQ, OPQ, IVF-PQ with re-ranking, HNSW, and the\n"
+    "        Gosset index at DIR\n"
+    "codes   codes of equal size, searched exhaustively: R@1/10/100 and the re-rank depth for a recall\n"
+    "\n"
+    "  --bytes N        code size of the rivals (default 32, or that of the index or 16 for codes)\n"
+    "  --metric M       l2 (default), ip, cosine\n"
+    "  -k N             neighbours asked for (default 10)\n"
+    "  --threads LIST   thread counts to measure, at most 4 (default 1,2); builds use the last\n"
+    "  --queries N      use only the first N queries\n"
+    "  --repeat N       timed passes over the queries (default 3); the median is reported\n"
+    "  --limit S        seconds a system may take, training included (default 3600)\n"
+    "  --rivals LIST    only these, by the names in the table; \"none\" for none\n"
+    "  --io NAME        Gosset's way of reading: auto (default), uring, threads, memory\n"
+    "  --name NAME      what files and headings are called (default \"bench\")\n"
+    "  --out DIR        where tables, JSON and plots go (default \"bench-results\")\n";
+
+typedef struct settings {
+    const char *command, *index, *model, *rivals, *io, *name, *out;
+    gosset_metric metric;
+    bench_paths paths;
+    bench_plan plan;
+} settings;
+
+enum { BASE = 256, LEARN, QUERY, TRUTH, INDEX, MODEL, BYTES, METRIC, THREADS, QUERIES, REPEAT, LIMIT, RIVALS, IO, NAME, OUT };
+static const struct option options[] = {
+    {"base", 1, NULL, BASE},       {"learn", 1, NULL, LEARN},     {"query", 1, NULL, QUERY},
+    {"truth", 1, NULL, TRUTH},     {"index", 1, NULL, INDEX},     {"model", 1, NULL, MODEL},
+    {"bytes", 1, NULL, BYTES},     {"metric", 1, NULL, METRIC},   {"threads", 1, NULL, THREADS},
+    {"queries", 1, NULL, QUERIES}, {"repeat", 1, NULL, REPEAT},   {"limit", 1, NULL, LIMIT},
+    {"rivals", 1, NULL, RIVALS},   {"io", 1, NULL, IO},           {"name", 1, NULL, NAME},
+    {"out", 1, NULL, OUT},         {"help", 0, NULL, 'h'},        {NULL, 0, NULL, 0},
+};
+
+static unsigned long number(const char *text, unsigned long low, unsigned long high) {
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || end == text || *end || value < low || value > high)
+        bench_fail("%s: expected a number from %lu to %lu", text, low, high);
+    return value;
+}
+
+static void read_threads(bench_plan *plan, const char *text) {
+    char copy[64];
+    snprintf(copy, sizeof copy, "%s", text);
+    plan->thread_count = 0;
+    for (char *part = strtok(copy, ","); part; part = strtok(NULL, ",")) {
+        if (plan->thread_count == BENCH_MAX_THREADS) bench_fail("%s: at most %d thread counts", text, BENCH_MAX_THREADS);
+        plan->threads[plan->thread_count++] = (uint32_t)number(part, 1, 64);
+    }
+    if (!plan->thread_count) bench_fail("%s: expected thread counts such as 1,2", text);
+}
+
+static gosset_metric read_metric(const char *text) {
+    if (strcmp(text, "l2") == 0) return GOSSET_L2;
+    if (strcmp(text, "ip") == 0) return GOSSET_IP;
+    if (strcmp(text, "cosine") == 0) return GOSSET_COSINE;
+    bench_fail("%s: expected l2, ip or cosine", text);
+}
+
+static void set_path(settings *set, int option, const char *text) {
+    switch (option) {
+    case BASE: set->paths.base = text; break;
+    case LEARN: set->paths.learn = text; break;
+    case QUERY: set->paths.query = text; break;
+    case TRUTH: set->paths.truth = text; break;
+    case INDEX: set->index = text; break;
+    case MODEL: set->model = text; break;
+    case RIVALS: set->rivals = text; break;
+    case IO: set->io = text; break;
+    case NAME: set->name = text; break;
+    case OUT: set->out = text; break;
+    }
+}
+
+static void read_options(settings *set, int argc, char **argv) {
+    int option;
+    while ((option = getopt_long(argc, argv, "k:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'k': set->plan.k = (uint32_t)number(optarg, 1, 1000); break;
+        case BYTES: set->plan.code_bytes = (uint32_t)number(optarg, 4, 256); break;
+        case METRIC: set->metric = read_metric(optarg); break;
+        case THREADS: read_threads(&set->plan, optarg); break;
+        case QUERIES: set->paths.query_limit = number(optarg, 1, 1000000000); break;
+        case REPEAT: set->plan.repeat = (uint32_t)number(optarg, 1, 64); break;
+        case LIMIT: set->plan.limit_seconds = (double)number(optarg, 1, 1000000); break;
+        case 'h': fputs(usage, stdout); exit(0);
+        case '?': fputs(usage, stderr); exit(2);
+        default: set_path(set, option, optarg);
+        }
+    }
+    if (optind != argc - 1 || !set->paths.base || !set->paths.learn || !set->paths.query || !set->paths.truth) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+    set->command = argv[optind];
+}
+
+static void run_search(const settings *set, const bench_data *data, bench_results *results) {
+    bench_faiss(data, &set->plan, set->rivals, results);
+    if (set->index) bench_gosset(data, &set->plan, set->index, set->io, results);
+}
+
+int main(int argc, char **argv) {
+    settings set = {.name = "bench", .out = "bench-results", .metric = GOSSET_L2};
+    set.plan = (bench_plan){.k = 10, .threads = {1, 2}, .thread_count = 2, .repeat = 3, .limit_seconds = 3600};
+    read_options(&set, argc, argv);
+    int search = strcmp(set.command, "search") == 0;
+    if (!search && strcmp(set.command, "codes") != 0) bench_fail("%s: expected search or codes", set.command);
+    if (!set.plan.code_bytes) set.plan.code_bytes = search ? 32 : 16;
+    if (mkdir(set.out, 0777) != 0 && errno != EEXIST) bench_fail("%s: %s", set.out, strerror(errno));
+
+    bench_data data;
+    bench_data_load(&data, &set.paths, set.metric);
+    if (data.truth_k < set.plan.k) bench_fail("the ground truth has only %u neighbours a query", data.truth_k);
+    bench_results *results = bench_results_create();
+    bench_report report = {.data = &data, .plan = &set.plan, .results = results, .out = set.out, .name = set.name};
+    if (search) run_search(&set, &data, results);
+    else bench_codes(&data, &set.plan, set.model, set.rivals, results);
+    if (search) bench_report_search(&report);
+    else bench_report_codes(&report);
+    return results->point_count + results->code_count == 0;
+}

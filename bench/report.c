@@ -1,0 +1,226 @@
+#include "report.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const double levels[] = {0.90, 0.95, 0.99};
+
+static FILE *create(const bench_report *report, const char *suffix) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s%s", report->out, report->name, suffix);
+    FILE *file = fopen(path, "w");
+    if (!file) bench_fail("%s: %s", path, strerror(errno));
+    return file;
+}
+
+static double rate(const bench_report *report, const bench_point *point) {
+    return point->queries_per_second[report->plan->thread_count - 1];
+}
+
+/* The fastest setting of a system that reaches the recall; without one, its best recall. */
+static const bench_point *best_at(const bench_report *report, const char *system, double recall, int *reached) {
+    const bench_point *best = NULL;
+    *reached = 0;
+    for (uint32_t i = 0; i < report->results->point_count; i++) {
+        const bench_point *point = &report->results->points[i];
+        if (strcmp(point->system, system) != 0) continue;
+        int reaches = point->recall >= recall;
+        if (!best || (reaches && (!*reached || rate(report, point) > rate(report, best))) ||
+            (!reaches && !*reached && point->recall > best->recall))
+            best = point;
+        *reached |= reaches;
+    }
+    return best;
+}
+
+static int is_first(const bench_report *report, uint32_t index) {
+    for (uint32_t i = 0; i < index; i++)
+        if (strcmp(report->results->points[i].system, report->results->points[index].system) == 0) return 0;
+    return 1;
+}
+
+static void write_heading(const bench_report *report, FILE *file, const char *title) {
+    char machine[256];
+    bench_machine(machine, sizeof machine);
+    const bench_data *data = report->data;
+    fprintf(file, "### %s: %s\n\n", title, report->name);
+    fprintf(file, "%s. %zu base vectors of %u dimensions, %zu learn vectors, %zu queries, k = %u. FAISS %s%s.\n\n", machine,
+            data->base.count, data->base.dimension, data->learn.count, data->query.count, report->plan->k,
+            GOSSET_FAISS_VERSION,
+#ifdef GOSSET_FAISS_SHIM
+            " (C++ library behind bench/faiss_c_shim.cpp)"
+#else
+            ""
+#endif
+    );
+}
+
+static void write_row(const bench_report *report, FILE *file, const bench_point *point) {
+    fprintf(file, "| %s | %s | %.4f |", point->system, point->setting, point->recall);
+    if (point->on_disk) fprintf(file, " %.1f |", point->pages);
+    else fprintf(file, " – |");
+    for (uint32_t i = 0; i < report->plan->thread_count; i++)
+        fprintf(file, " %.0f (±%.0f %%) |", point->queries_per_second[i], point->spread[i] * 50);
+    fprintf(file, " %.0f / %.0f | %.0f | %.0f + %.0f |\n", point->p50_us, point->p99_us, point->bytes_per_vector,
+            point->train_seconds, point->build_seconds);
+}
+
+static void write_search_table(const bench_report *report, FILE *file) {
+    fprintf(file, "| system | fastest setting at the recall | recall@%u | pages/query |", report->plan->k);
+    for (uint32_t i = 0; i < report->plan->thread_count; i++)
+        fprintf(file, " queries/s, %u thread%s |", report->plan->threads[i], report->plan->threads[i] > 1 ? "s" : "");
+    fprintf(file, " p50 / p99 µs | RAM bytes/vector | train + build s |\n|---|---|---|---|");
+    for (uint32_t i = 0; i < report->plan->thread_count; i++) fprintf(file, "---|");
+    fprintf(file, "---|---|---|\n");
+    for (size_t level = 0; level < sizeof levels / sizeof *levels; level++) {
+        for (uint32_t i = 0; i < report->results->point_count; i++) {
+            int reached;
+            if (!is_first(report, i)) continue;
+            const bench_point *point = best_at(report, report->results->points[i].system, levels[level], &reached);
+            if (level == 0 || reached) write_row(report, file, point);
+        }
+        if (level + 1 < sizeof levels / sizeof *levels)
+            fprintf(file, "| **at recall ≥ %.2f** | | | |%s | | |\n", levels[level + 1],
+                    report->plan->thread_count > 1 ? " | |" : " |");
+    }
+    fputc('\n', file);
+}
+
+static void write_notes(const bench_report *report, FILE *file) {
+    for (uint32_t i = 0; i < report->results->failure_count; i++) fprintf(file, "* %s\n", report->results->failures[i]);
+    if (report->results->failure_count) fputc('\n', file);
+}
+
+static void write_search_json(const bench_report *report) {
+    char machine[256];
+    bench_machine(machine, sizeof machine);
+    FILE *file = create(report, "-search.json");
+    fprintf(file, "{\"machine\": \"%s\", \"faiss_version\": \"%s\", \"k\": %u, \"base_count\": %zu, \"points\": [", machine,
+            GOSSET_FAISS_VERSION, report->plan->k, report->data->base.count);
+    for (uint32_t i = 0; i < report->results->point_count; i++) {
+        const bench_point *point = &report->results->points[i];
+        fprintf(file, "%s\n  {\"system\": \"%s\", \"setting\": \"%s\", \"recall\": %.5f, \"pages_per_query_mean\": %.3f, ",
+                i ? "," : "", point->system, point->setting, point->recall, point->pages);
+        for (uint32_t t = 0; t < report->plan->thread_count; t++)
+            fprintf(file, "\"queries_per_second_%u\": %.1f, \"spread_%u\": %.4f, ", report->plan->threads[t],
+                    point->queries_per_second[t], report->plan->threads[t], point->spread[t]);
+        fprintf(file, "\"latency_p50_us\": %.1f, \"latency_p99_us\": %.1f, \"resident_bytes_per_vector\": %.1f, "
+                "\"train_seconds\": %.2f, \"build_seconds\": %.2f}",
+                point->p50_us, point->p99_us, point->bytes_per_vector, point->train_seconds, point->build_seconds);
+    }
+    fprintf(file, "\n]}\n");
+    fclose(file);
+}
+
+static int by_recall(const void *a, const void *b) {
+    const bench_point *x = *(const bench_point *const *)a, *y = *(const bench_point *const *)b;
+    return (x->recall > y->recall) - (x->recall < y->recall);
+}
+
+/* One gnuplot data block for each system: only settings that no other of the same system beats on both axes. */
+static uint32_t write_blocks(const bench_report *report, FILE *file, int pages, char titles[][40]) {
+    const bench_point *own[BENCH_MAX_POINTS];
+    uint32_t blocks = 0;
+    for (uint32_t i = 0; i < report->results->point_count; i++) {
+        uint32_t count = 0;
+        if (!is_first(report, i) || blocks == 32 || (pages && !report->results->points[i].on_disk)) continue;
+        for (uint32_t j = i; j < report->results->point_count; j++)
+            if (strcmp(report->results->points[j].system, report->results->points[i].system) == 0)
+                own[count++] = &report->results->points[j];
+        qsort(own, count, sizeof *own, by_recall);
+        fprintf(file, "$block%u << EOD\n", blocks);
+        for (uint32_t j = 0; j < count; j++) {
+            int beaten = 0;
+            for (uint32_t l = j + 1; l < count; l++) beaten |= rate(report, own[l]) > rate(report, own[j]);
+            if (!beaten) fprintf(file, "%.5f %.3f\n", own[j]->recall, pages ? own[j]->pages : rate(report, own[j]));
+        }
+        fprintf(file, "EOD\n");
+        snprintf(titles[blocks++], 40, "%s", report->results->points[i].system);
+    }
+    return blocks;
+}
+
+static void plot(const bench_report *report, int pages) {
+    char titles[32][40], path[4096];
+    extern char **environ;
+    FILE *file = create(report, pages ? "-pages.gp" : "-rate.gp");
+    uint32_t blocks = write_blocks(report, file, pages, titles);
+    fprintf(file, "set terminal svg size 820,520 font 'sans,13' background '#ffffff'\nset output '%s/%s-%s.svg'\n",
+            report->out, report->name, pages ? "pages" : "rate");
+    fprintf(file, "set title '%s: %s'\nset xlabel 'recall@%u'\nset ylabel '%s'\n", report->name,
+            pages ? "pages read per query" : "queries per second (higher is better)", report->plan->k,
+            pages ? "4 KiB pages per query" : "queries/s");
+    fprintf(file, "set key outside right\nset grid\n%splot ", pages ? "" : "set logscale y\nset xrange [0.5:1]\n");
+    for (uint32_t i = 0; i < blocks; i++)
+        fprintf(file, "%s$block%u using 1:2 with linespoints linewidth %d pointtype %u title '%s'", i ? ", " : "", i,
+                strcmp(titles[i], "Gosset") == 0 ? 3 : 1, i % 12 + 1, titles[i]);
+    fputc('\n', file);
+    fclose(file);
+    snprintf(path, sizeof path, "%s/%s%s", report->out, report->name, pages ? "-pages.gp" : "-rate.gp");
+    char program[] = "gnuplot", *arguments[] = {program, path, NULL};
+    pid_t child;
+    int status = 1;
+    if (blocks && posix_spawnp(&child, "gnuplot", NULL, NULL, arguments, environ) == 0) waitpid(child, &status, 0);
+    if (blocks && status != 0) fprintf(stderr, "no plot: gnuplot %s failed (is gnuplot installed?)\n", path);
+    if (!blocks || status == 0) unlink(path);
+}
+
+static void write_both(const bench_report *report, const char *suffix, const char *title,
+                       void (*table)(const bench_report *, FILE *)) {
+    FILE *file = create(report, suffix);
+    write_heading(report, file, title);
+    table(report, file);
+    write_notes(report, file);
+    fclose(file);
+    table(report, stdout);
+    write_notes(report, stdout);
+}
+
+void bench_report_search(const bench_report *report) {
+    write_both(report, "-search.md", "Search", write_search_table);
+    write_search_json(report);
+    plot(report, 0);
+    plot(report, 1);
+}
+
+static void write_depth(FILE *file, uint32_t depth) {
+    if (depth) fprintf(file, " %u |", depth);
+    else fprintf(file, " > 1000 |");
+}
+
+static void write_code_table(const bench_report *report, FILE *file) {
+    fprintf(file, "| code | bytes/vector | R@1 | R@10 | R@100 | recall10@10 | depth for 0.90 | 0.95 | 0.99 | train s | "
+                  "encode µs/vector |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+    for (uint32_t i = 0; i < report->results->code_count; i++) {
+        const bench_code *code = &report->results->codes[i];
+        fprintf(file, "| %s | %.0f | %.3f | %.3f | %.3f | %.3f |", code->name, code->bytes, code->r_at_1, code->r_at_10,
+                code->r_at_100, code->recall_at_10);
+        for (int level = 0; level < 3; level++) write_depth(file, code->depth[level]);
+        fprintf(file, " %.0f | %.1f |\n", code->train_seconds, code->encode_us);
+    }
+    fputc('\n', file);
+}
+
+void bench_report_codes(const bench_report *report) {
+    char suffix[48];
+    snprintf(suffix, sizeof suffix, "-codes-%u.md", report->plan->code_bytes);
+    write_both(report, suffix, "Codes", write_code_table);
+    snprintf(suffix, sizeof suffix, "-codes-%u.json", report->plan->code_bytes);
+    FILE *file = create(report, suffix);
+    fprintf(file, "[");
+    for (uint32_t i = 0; i < report->results->code_count; i++) {
+        const bench_code *code = &report->results->codes[i];
+        fprintf(file, "%s\n  {\"code\": \"%s\", \"code_bytes_per_vector\": %.0f, \"r_at_1\": %.4f, \"r_at_10\": %.4f, "
+                "\"r_at_100\": %.4f, \"recall_at_10\": %.4f, \"rerank_depth_90\": %u, \"rerank_depth_95\": %u, "
+                "\"rerank_depth_99\": %u, \"train_seconds\": %.2f, \"encode_us\": %.3f}",
+                i ? "," : "", code->name, code->bytes, code->r_at_1, code->r_at_10, code->r_at_100, code->recall_at_10,
+                code->depth[0], code->depth[1], code->depth[2], code->train_seconds, code->encode_us);
+    }
+    fprintf(file, "\n]\n");
+    fclose(file);
+}
