@@ -6,6 +6,8 @@
 enum {
     LIBRARIES = 24 << 20, /* code, stacks and the BLAS's own buffers, as resident in a small program */
     STORE_MINIMUM = 16 << 20,
+    BATCH_ROWS_MIN = 256,
+    BATCH_ROWS_MAX = 16384,
     SHARD_SIZE = 1 << 30
 };
 
@@ -23,14 +25,22 @@ gosset_status gosset__build_config_read(gosset__build_config *out, const gosset_
     return GOSSET_OK;
 }
 
-gosset_status gosset__build_split(const gosset__build_config *config, uint64_t held, uint64_t *store_memory) {
-    uint64_t minimum = LIBRARIES + STORE_MINIMUM + held;
+gosset_status gosset__build_split(gosset__budget *out, const gosset__build_config *config, uint64_t held,
+                                  size_t row_size) {
+    const uint64_t mib = 1 << 20;
+    uint64_t minimum = LIBRARIES + STORE_MINIMUM + held + (uint64_t)BATCH_ROWS_MIN * row_size;
+    minimum = (minimum + mib - 1) / mib * mib; /* what the sentence says is enough */
     if (config->memory < minimum)
         return gosset__fail(GOSSET_E_ARGUMENT,
-                            "memory: expected at least %.0f MiB for this model and %u threads, found %.1f MiB",
-                            (double)(minimum + (1 << 20) - 1) / (1 << 20), config->env.threads,
-                            (double)config->memory / (1 << 20));
-    *store_memory = config->memory - LIBRARIES - held;
+                            "memory: expected at least %llu MiB for this model and %u threads, found %.1f MiB",
+                            (unsigned long long)(minimum / mib), config->env.threads,
+                            (double)config->memory / (double)mib);
+    out->batch_rows = BATCH_ROWS_MIN;
+    if (row_size) { /* an eighth of what is left over, until more would not help */
+        uint64_t rows = BATCH_ROWS_MIN + (config->memory - minimum) / 8 / row_size;
+        out->batch_rows = rows < BATCH_ROWS_MAX ? (size_t)rows : BATCH_ROWS_MAX;
+    }
+    out->store = config->memory - LIBRARIES - held - out->batch_rows * (uint64_t)row_size;
     return GOSSET_OK;
 }
 

@@ -12,11 +12,17 @@ typedef struct gosset__build_config {
 } gosset__build_config;
 gosset_status gosset__build_config_read(gosset__build_config *out, const gosset_writer_config *config);
 
+/** Bytes of a budget that go to the store writer and to one batch of rows. */
+typedef struct gosset__budget {
+    uint64_t store;
+    size_t batch_rows;
+} gosset__budget;
 /**
- * Bytes left for the store writer after `held` bytes of ours and what libraries and threads take.
- * GOSSET_E_ARGUMENT telling the minimum if that is too little.
+ * Splits the budget: `held` bytes are taken by our own parts, `row_size` by each row of a batch (0 = no batches).
+ * GOSSET_E_ARGUMENT telling the minimum if it is too small. Results do not depend on the split.
  */
-gosset_status gosset__build_split(const gosset__build_config *config, uint64_t held, uint64_t *store_memory);
+gosset_status gosset__build_split(gosset__budget *out, const gosset__build_config *config, uint64_t held,
+                                  size_t row_size);
 
 /** Sorts, writes, opens the unpublished index, calibrates it against the truth and publishes it. */
 gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model,

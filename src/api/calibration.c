@@ -171,7 +171,7 @@ gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *ca
     if (k > GOSSET__TRUTH_K) {
         double factor = (double)k / GOSSET__TRUTH_K;
         plan.rerank = (uint32_t)fmin(ceil(plan.rerank * factor), (double)UINT32_MAX);
-        plan.probe = (uint32_t)fmin(ceil(plan.probe * sqrt(factor)), (double)UINT32_MAX);
+        plan.probe = (uint32_t)fmin(ceil(plan.probe * factor), (double)UINT32_MAX);
         plan.pages *= factor;
     }
     return clamp(plan, extent, k);

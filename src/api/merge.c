@@ -84,11 +84,13 @@ static gosset_status write_rows(merge *m, const char *directory, const char *con
             uint64_t held = 3 * (uint64_t)store->model_size +
                             m->truth.query_count * (uint64_t)GOSSET__TRUTH_K * sizeof *m->truth.lists +
                             (uint64_t)m->layout.cell_count * sizeof(uint64_t);
+            gosset__budget budget;
+            GOSSET_TRY(gosset__build_split(&budget, &m->config, held, 0));
             gosset__store_config config = {.layout = m->layout,
+                                           .memory = budget.store,
                                            .shard_size = m->config.shard_size,
                                            .model = store->model,
                                            .model_size = store->model_size};
-            GOSSET_TRY(gosset__build_split(&m->config, held, &config.memory));
             GOSSET_TRY(gosset__store_writer_create(&m->writer, directory, &config, env));
         }
         GOSSET_TRY(gosset__store_writer_add_store(m->writer, store));

@@ -4,11 +4,6 @@
 #include "base/status.h"
 #include "train/model.h"
 
-enum {
-    BATCH_ROWS = 16384, /* at most; a small budget makes smaller batches, with the same result */
-    BATCH_ROWS_MIN = 256
-};
-
 typedef enum id_source { IDS_UNDECIDED, IDS_RUNNING, IDS_GIVEN } id_source;
 
 struct gosset_writer {
@@ -43,22 +38,22 @@ static gosset_status create_store(gosset_writer *w, const char *directory, const
     void *model = NULL;
     size_t model_size = 0;
     GOSSET_TRY(gosset__model_serialize(w->model, &w->env, &model, &model_size));
-    size_t batch_row = w->row_size + sizeof *w->cells + code_size + sizeof *w->ids;
-    size_t rows = (size_t)(config->memory / 16 / batch_row);
-    w->batch_rows = rows < BATCH_ROWS_MIN ? BATCH_ROWS_MIN : rows > BATCH_ROWS ? BATCH_ROWS : rows;
     uint64_t held = 2 * (uint64_t)model_size + gosset__truth_builder_size(w->model, threads) +
-                    gosset__encoder_size(w->model, w->model_info.output_dimension, threads) +
-                    w->batch_rows * (uint64_t)batch_row;
+                    gosset__encoder_size(w->model, w->model_info.output_dimension, threads);
+    gosset__budget budget;
+    GOSSET_TRY(gosset__build_split(&budget, config, held,
+                                   w->row_size + sizeof *w->cells + code_size + sizeof *w->ids));
+    w->batch_rows = budget.batch_rows;
     gosset__store_config store = {.layout = {.dimension = w->model_info.input_dimension,
                                              .type = w->type,
                                              .metric = w->model_info.metric,
                                              .code_size = code_size,
                                              .cell_count = gosset__codec_cell_count(w->codec),
                                              .fingerprint = w->model_info.fingerprint},
+                                  .memory = budget.store,
                                   .shard_size = config->shard_size,
                                   .model = model,
                                   .model_size = model_size};
-    GOSSET_TRY(gosset__build_split(config, held, &store.memory));
     GOSSET_TRY(gosset__layout_derive(&store.layout));
     GOSSET_TRY(gosset__store_writer_create(&w->store, directory, &store, &w->env));
 out:

@@ -6,11 +6,11 @@ int main(void) {
     Suite *suite = suite_create("api");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         TCase *tcase = cases[i]();
+        tcase_add_unchecked_fixture(tcase, world_make, NULL); /* in this process, the first time only */
         tcase_set_timeout(tcase, 300); /* sanitizers, small machines */
         suite_add_tcase(suite, tcase);
     }
     SRunner *runner = srunner_create(suite);
-    world_make();
     srunner_run_all(runner, CK_ENV);
     world_remove();
     int failed = srunner_ntests_failed(runner);

@@ -26,6 +26,7 @@ gosset_model *train_model(const gosset_vectors *learn, gosset_metric metric, uin
 
 void world_make(void) {
     const size_t count = WORLD_LEARN + WORLD_BASE + WORLD_QUERIES;
+    if (w.model) return;
     temp_directory(w.directory);
     w.memory = clustered_vectors(7, count, WORLD_DIMENSION, 60, GOSSET_F32);
     gosset_vectors all = view_of(w.memory, count, WORLD_DIMENSION, GOSSET_F32);
@@ -39,7 +40,7 @@ void world_make(void) {
 void world_remove(void) {
     gosset_model_free(w.model);
     free(w.memory);
-    temp_remove(w.directory);
+    if (w.directory[0]) temp_remove(w.directory);
 }
 
 const char *build(const char *name, const gosset_vectors *base, const build_options *options) {

@@ -20,7 +20,7 @@ typedef struct world {
 } world;
 extern world w;
 
-void world_make(void);   /* fixtures: once for all tests of the program */
+void world_make(void);   /* fixture: works once, for all tests of the program */
 void world_remove(void);
 
 /** Fails the test with the library's sentence. */
