@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { SUBSET_MAX = 50000 };
+enum { SUBSET_MAX = 20000 };
 
 /* The first `count` of a random order of the rows; where each row went, or UINT32_MAX. */
 static void draw_subset(const gosset__trainer *trainer, uint64_t epoch, uint32_t count, uint32_t *subset,
@@ -45,13 +45,11 @@ static void keep_negatives(const gosset__trainer *trainer, size_t row, const uin
     for (; kept < trainer->mined_count; kept++) out[kept] = last;
 }
 
-static uint32_t subset_size(const gosset__trainer *trainer) {
-    return trainer->learn.count < SUBSET_MAX ? (uint32_t)trainer->learn.count : SUBSET_MAX;
-}
+size_t gosset__mined_subset(size_t learn_count) { return learn_count < SUBSET_MAX ? learn_count : SUBSET_MAX; }
 
 /* True neighbours take ranks among the found: as many as the subset is expected to hold, and some. */
 static uint32_t search_depth(const gosset__trainer *trainer) {
-    uint32_t size = subset_size(trainer), k = trainer->learn.k;
+    uint32_t size = (uint32_t)gosset__mined_subset(trainer->learn.count), k = trainer->learn.k;
     uint32_t expected = (uint32_t)((uint64_t)k * size / trainer->learn.count);
     uint32_t margin = expected + 8 < k ? expected + 8 : k;
     uint32_t depth = trainer->mined_first + trainer->mined_count + margin;
@@ -62,7 +60,7 @@ gosset_status gosset__mine(gosset__trainer *trainer, uint64_t epoch) {
     const gosset__env *env = &trainer->env;
     const gosset__learn *learn = &trainer->learn;
     gosset_status status;
-    uint32_t size = subset_size(trainer), k = search_depth(trainer), d = trainer->shape.output;
+    uint32_t size = (uint32_t)gosset__mined_subset(trainer->learn.count), k = search_depth(trainer), d = trainer->shape.output;
     int two_sided = learn->anchors != learn->rows;
     float *latents = gosset__alloc_array(env, learn->count, d * sizeof(float));
     float *base = gosset__alloc_array(env, size, d * sizeof(float));

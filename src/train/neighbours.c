@@ -1,7 +1,8 @@
 /*
  * A block of queries meets the base block by block: one matrix product fills a tile that stays in the second-level
  * cache, then each row of the tile is compared with that query's k-th best so far. Nearly all products fail that
- * comparison, so it runs over 32 columns at once and touches the heap only for those that pass.
+ * comparison, so it runs over 32 columns at once; those that pass go to a list four times too long, which is cut back to
+ * the k best when it is full (a heap costs five times as much: one mispredicted descent per candidate).
  */
 #include "train/neighbours.h"
 #include "base/status.h"
@@ -9,8 +10,9 @@
 #include "train/numeric.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-enum { QUERY_BLOCK = 192, BASE_BLOCK = 1024, STRIP = 32, ITEMS_PER_TICK = 16 };
+enum { QUERY_BLOCK = 192, BASE_BLOCK = 1024, STRIP = 32, CAPACITY = 4, ITEMS_PER_TICK = 16 };
 
 typedef struct candidate {
     float score; /* <q, x> - |x|^2 / 2: larger is nearer */
@@ -20,27 +22,55 @@ typedef struct candidate {
 typedef struct search {
     const gosset__neighbours_task *task;
     float *half_norms;       /* base_count */
-    unsigned char **scratch; /* per worker: tile and heaps */
+    unsigned char **scratch; /* per worker: tile and lists */
     size_t first_item;
 } search;
 
-/* The worse of two: smaller score, then larger id. */
-static inline int worse(candidate a, candidate b) {
-    return a.score < b.score || (a.score == b.score && a.id > b.id);
+static inline int better(candidate a, candidate b) {
+    return a.score > b.score || (a.score == b.score && a.id < b.id);
 }
 
-/* Heap with the worst candidate on top. */
-static void sift_down(candidate *heap, size_t count, candidate item) {
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= count) break;
-        if (child + 1 < count && worse(heap[child + 1], heap[child])) child++;
-        if (!worse(heap[child], item)) break;
-        heap[at] = heap[child];
-        at = child;
+/* Brings the k best to the front, the worst of them last: quickselect, median of three. */
+static void select_best(candidate *items, size_t count, size_t k) {
+    size_t low = 0, high = count - 1, target = k - 1;
+    while (low < high) {
+        candidate a = items[low], b = items[low + (high - low) / 2], c = items[high];
+        candidate pivot = better(a, b) ? (better(b, c) ? b : better(a, c) ? c : a)
+                                       : (better(a, c) ? a : better(b, c) ? c : b);
+        size_t i = low, j = high;
+        for (;;) { /* Hoare's partition: all items differ, by their ids */
+            while (better(items[i], pivot)) i++;
+            while (better(pivot, items[j])) j--;
+            if (i >= j) break;
+            candidate swapped = items[i];
+            items[i] = items[j];
+            items[j] = swapped;
+        }
+        if (target == i) return;
+        if (target < i)
+            high = i - 1;
+        else
+            low = i + 1;
     }
-    heap[at] = item;
+}
+
+static int compare_best_first(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    return better(*x, *y) ? -1 : better(*y, *x);
+}
+
+/* What one query has kept: up to CAPACITY * k candidates, of which those beyond the k best go when it is full. */
+typedef struct shortlist {
+    candidate *items;
+    size_t count;
+    float threshold; /* score of the k-th best at the last cleaning: nothing lower can matter */
+} shortlist;
+
+static void clean(shortlist *list, uint32_t k) {
+    if (list->count <= k) return;
+    select_best(list->items, list->count, k);
+    list->count = k;
+    list->threshold = list->items[k - 1].score;
 }
 
 static inline int any_above(const float *products, const float *half_norms, float threshold) {
@@ -49,35 +79,37 @@ static inline int any_above(const float *products, const float *half_norms, floa
     return hits;
 }
 
-/* Feeds one row of a tile to a query's heap. Ids ascend, so an equal score never displaces an earlier one. */
-GOSSET__WIDE static void select_row(const float *products, const float *half_norms, size_t first, size_t count, uint32_t self,
-                       candidate *heap, uint32_t k) {
-    size_t j = 0;
-    while (j < count) {
+/* Feeds one row of a tile to a query's list. Ids ascend, so an equal score never displaces an earlier one. */
+GOSSET__WIDE static void select_row(const float *products, const float *half_norms, size_t first, size_t count,
+                                    uint32_t self, shortlist *list, uint32_t k) {
+    for (size_t j = 0; j < count;) {
         size_t end = j + STRIP < count ? j + STRIP : count;
-        if (end - j < STRIP || any_above(products + j, half_norms + j, heap[0].score))
-            for (size_t i = j; i < end; i++) {
+        if (end - j < STRIP || any_above(products + j, half_norms + j, list->threshold)) {
+            if (list->count >= (size_t)CAPACITY * k) clean(list, k);
+            size_t kept = list->count;
+            for (size_t i = j; i < end; i++) { /* written always, counted when it is good: no branch to mispredict */
                 float score = products[i] - half_norms[i];
-                if (score > heap[0].score && first + i != self)
-                    sift_down(heap, k, (candidate){score, (uint32_t)(first + i)});
+                list->items[kept] = (candidate){score, (uint32_t)(first + i)};
+                kept += score > list->threshold && first + i != self;
             }
+            list->count = kept;
+        }
         j = end;
     }
 }
 
-/* Empties a heap into a row of the result, best first. */
-static void write_row(const gosset__neighbours_task *task, size_t query, candidate *heap) {
+static void write_row(const gosset__neighbours_task *task, size_t query, shortlist *list) {
     const float *q = task->queries + query * task->dimension;
     double norm = 0;
     for (uint32_t i = 0; task->distances && i < task->dimension; i++) norm += (double)q[i] * q[i];
-    for (size_t left = task->k; left > 0; left--) {
-        candidate worst = heap[0];
-        size_t at = query * task->k + left - 1;
-        task->ids[at] = worst.id;
-        double distance = norm - 2.0 * (double)worst.score;
-        if (task->distances)
-            task->distances[at] = worst.id == UINT32_MAX ? INFINITY : distance > 0 ? (float)distance : 0.0f;
-        sift_down(heap, left - 1, heap[left - 1]);
+    clean(list, task->k);
+    qsort(list->items, list->count, sizeof *list->items, compare_best_first);
+    for (size_t r = 0; r < task->k; r++) {
+        size_t at = query * task->k + r;
+        int found = r < list->count;
+        task->ids[at] = found ? list->items[r].id : UINT32_MAX;
+        double distance = found ? norm - 2.0 * (double)list->items[r].score : HUGE_VAL;
+        if (task->distances) task->distances[at] = distance > 0 ? (float)distance : 0.0f;
     }
 }
 
@@ -86,19 +118,21 @@ static gosset_status search_block(void *context, size_t item, uint32_t worker) {
     const gosset__neighbours_task *task = self->task;
     size_t first = (self->first_item + item) * QUERY_BLOCK;
     size_t count = task->query_count - first < QUERY_BLOCK ? task->query_count - first : QUERY_BLOCK;
-    float *tile = (float *)self->scratch[worker];
-    candidate *heaps = (candidate *)(tile + (size_t)QUERY_BLOCK * BASE_BLOCK);
+    size_t room = (size_t)CAPACITY * task->k + 2 * STRIP;
+    float *tile = (float *)(void *)self->scratch[worker];
+    candidate *items = (candidate *)(void *)(tile + (size_t)QUERY_BLOCK * BASE_BLOCK);
+    shortlist lists[QUERY_BLOCK];
 
-    for (size_t i = 0; i < count * task->k; i++) heaps[i] = (candidate){-INFINITY, UINT32_MAX};
+    for (size_t q = 0; q < count; q++) lists[q] = (shortlist){items + q * room, 0, -INFINITY};
     for (size_t base = 0; base < task->base_count; base += BASE_BLOCK) {
         size_t columns = task->base_count - base < BASE_BLOCK ? task->base_count - base : BASE_BLOCK;
         gosset__product_bt(count, columns, task->dimension, task->queries + first * task->dimension,
                            task->base + base * task->dimension, 0, tile);
         for (size_t q = 0; q < count; q++)
             select_row(tile + q * columns, self->half_norms + base, base, columns,
-                       task->self ? task->self[first + q] : UINT32_MAX, heaps + q * task->k, task->k);
+                       task->self ? task->self[first + q] : UINT32_MAX, &lists[q], task->k);
     }
-    for (size_t q = 0; q < count; q++) write_row(task, first + q, heaps + q * task->k);
+    for (size_t q = 0; q < count; q++) write_row(task, first + q, &lists[q]);
     return GOSSET_OK;
 }
 
@@ -139,7 +173,7 @@ gosset_status gosset__neighbours(const gosset__neighbours_task *task, gosset__po
     gosset_status status = GOSSET_OK;
     uint32_t threads = gosset__pool_threads(pool);
     size_t scratch_size =
-        (size_t)QUERY_BLOCK * BASE_BLOCK * sizeof(float) + (size_t)QUERY_BLOCK * task->k * sizeof(candidate);
+        (size_t)QUERY_BLOCK * BASE_BLOCK * sizeof(float) + (size_t)QUERY_BLOCK * ((size_t)CAPACITY * task->k + 2 * STRIP) * sizeof(candidate);
     search self = {.task = task};
     self.half_norms = gosset__alloc_array(env, task->base_count, sizeof(float));
     self.scratch = gosset__alloc_zero(env, threads * sizeof *self.scratch);

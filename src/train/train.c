@@ -27,7 +27,7 @@ static float *allocate_floats(gosset__trainer *trainer, gosset_status *status, s
 static void plan_mining(gosset__trainer *trainer) {
     const gosset__loss_ops *loss = trainer->settings.loss;
     if (!loss->negatives) return;
-    double share = trainer->learn.count > 50000 ? 50000.0 / (double)trainer->learn.count : 1.0;
+    double share = (double)gosset__mined_subset(trainer->learn.count) / (double)trainer->learn.count;
     uint32_t first = (uint32_t)ceil(loss->negative_first * share), last = (uint32_t)ceil(loss->negative_last * share);
     trainer->mined_first = first > 0 ? first : 1;
     trainer->mined_count = last - trainer->mined_first + 1;

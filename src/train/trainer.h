@@ -88,6 +88,7 @@ uint32_t gosset__held_out_count(size_t learn_count); /* vectors not trained on *
 
 /** mine.c: fills `mined` for the epoch from the current parameters. */
 gosset_status gosset__mine(gosset__trainer *trainer, uint64_t epoch);
+size_t gosset__mined_subset(size_t learn_count); /* rows searched */
 /** batch.c: order of anchors of an epoch; inputs, ids and radii of a step. */
 void gosset__batch_order(gosset__trainer *trainer, uint64_t epoch);
 void gosset__batch_draw(gosset__trainer *trainer, uint64_t step);
