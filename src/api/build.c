@@ -50,7 +50,7 @@ gosset_status gosset__codec_of_model(gosset__codec **out, gosset_model_info *inf
     *info = (gosset_model_info){.struct_size = sizeof *info};
     gosset_status status = gosset_model_describe(model, info);
     if (status != GOSSET_OK) return status;
-    return gosset__codec_create(out, info->cell_lattice, info->code_lattice, env, kernels);
+    return gosset__codec_create(out, info->cell_lattice, info->code_lattice, NULL, env, kernels);
 }
 
 static void block(const void *context, const uint8_t *codes, size_t count, uint8_t *out) {

@@ -14,15 +14,12 @@ static void add_cell(gosset__candidates *c, uint32_t cell) {
     const uint64_t *first = &c->store->cell_first[cell];
     if (first[0] == first[1]) return;
     c->rows_found += first[1] - first[0];
-    if (c->run_count > 0 && c->runs[c->run_count - 1].end == first[0])
-        c->runs[c->run_count - 1].end = first[1];
-    else
-        c->runs[c->run_count++] = (gosset__rows){first[0], first[1]};
+    c->runs[c->run_count++] = (gosset__rows){first[0], first[1], cell};
 }
 
 /*
- * Cells come best first and are wanted in the order of their rows: neighbours become one run, memory is walked
- * upwards, and of equal scores the lower row is met first. Two levels of bits sort them without comparing.
+ * Cells come best first and are wanted in the order of their rows: memory is walked upwards, and of equal scores the
+ * lower row is met first. Two levels of bits sort them without comparing.
  */
 void gosset__candidates_probe(gosset__candidates *c, uint32_t probe) {
     c->cells_found = gosset__codec_probe(c->codec, c->query, probe, c->cells);
@@ -62,7 +59,7 @@ static void select_rows(gosset__candidates *c, uint32_t filled, uint32_t segment
 /* Whole blocks are scanned; rows of other cells in the first and last one get the score nothing is below. */
 static void scan_blocks(gosset__candidates *c, gosset__rows run, uint64_t block, uint64_t count, int32_t *scores) {
     const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
-    gosset__codec_scan(c->codec, c->query, c->store->blocks + block * block_bytes, count, scores);
+    gosset__codec_scan(c->codec, c->query, run.cell, c->store->blocks + block * block_bytes, count, scores);
     const uint64_t row = block * GOSSET__SCAN_BLOCK, end = row + count * GOSSET__SCAN_BLOCK;
     for (uint64_t r = row; r < run.first; r++) scores[r - row] = INT32_MIN;
     for (uint64_t r = run.end; r < end; r++) scores[r - row] = INT32_MIN;

@@ -8,9 +8,10 @@
 
 enum { GOSSET__SCAN_ROWS = 4096 }; /* scores held at once: 16 KiB, half of a first-level cache */
 
-/** Rows [first, end). */
+/** The rows [first, end) of a cell: scores of another cell start from another offset. */
 typedef struct gosset__rows {
     uint64_t first, end;
+    uint32_t cell;
 } gosset__rows;
 
 /** Scores from `position` on are those of rows from `row` on. */
@@ -26,7 +27,7 @@ typedef struct gosset__candidates {
     const gosset__kernels *kernels;
     gosset__codec_query *query;
     uint32_t *cells;           /* probe: best first */
-    gosset__rows *runs;        /* probe: ascending, not touching */
+    gosset__rows *runs;        /* probe: ascending */
     uint64_t *cell_bits;       /* a bit per cell, all zero between queries */
     uint64_t *cell_words;      /* a bit per word of cell_bits, likewise */
     int32_t *scores;           /* GOSSET__SCAN_ROWS */

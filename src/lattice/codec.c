@@ -1,42 +1,22 @@
-#include "lattice/codec.h"
-
 #include "base/bytes.h"
 #include "base/status.h"
+#include "lattice/codec_internal.h"
 
 #include <math.h>
 
 enum {
-    NIBBLE_LIMIT = 7,
-    NIBBLE_ZERO = 8,
     /** What the cell score of cosine 1 is: finer than any error that matters, and sorted in two passes. */
     SCORE_LIMIT = 32000,
     SCORE_END = 32767, /* no score is beyond, see gosset__codec_query_set */
     DIGITS = 1 << 8    /* half the 16 bits of a difference of scores */
 };
 
-struct gosset__codec {
-    gosset__env env;
-    const gosset_lattice *cells, *codes;
-    const gosset__kernels *kernels;
-    uint32_t cell_count;
-    size_t scratch_count; /* integers the cell lattice needs to score all points */
-};
-
-/** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
-struct gosset__codec_query {
-    int8_t *values;       /* the latent for the scan: 127 = its largest magnitude */
-    int32_t *coordinates; /* the latent's first coordinates for the cells */
-    int32_t *scores, *scratch;
-    uint32_t *positions; /* of the cells selected */
-    uint64_t *items[2];  /* their score and position, while they are sorted */
-    int scored;
-};
-
 gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *cells, const gosset_lattice *codes,
-                                   const gosset__env *env, const gosset__kernels *kernels) {
+                                   const gosset__residual *residual, const gosset__env *env,
+                                   const gosset__kernels *kernels) {
     gosset_status status = GOSSET_OK;
     *out = NULL;
-    GOSSET_REQUIRE(codes->dimension % 8 == 0, GOSSET_E_DIMENSION,
+    GOSSET_REQUIRE(residual != NULL || codes->dimension % 8 == 0, GOSSET_E_DIMENSION,
                    "codec: dimension of the code lattice %s: expected a multiple of 8, found %u", codes->spec,
                    codes->dimension);
     GOSSET_REQUIRE(cells->dimension <= codes->dimension, GOSSET_E_DIMENSION,
@@ -51,7 +31,12 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->env = *env;
     codec->cells = cells;
     codec->codes = codes;
+    codec->residual = residual;
+    codec->ops = residual != NULL ? &gosset__code_residual : &gosset__code_point;
     codec->kernels = kernels;
+    codec->dimension = codes->dimension + (residual != NULL ? gosset__residual_features(residual) : 0);
+    codec->code_size =
+        residual != NULL ? 4 * (residual->nibble_words + residual->crumb_words + 1) : codes->dimension / 2;
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
     *out = codec;
@@ -66,10 +51,10 @@ void gosset__codec_free(gosset__codec *codec) {
 }
 
 uint32_t gosset__codec_dimension(const gosset__codec *codec) {
-    return codec->codes->dimension;
+    return codec->dimension;
 }
 uint32_t gosset__codec_code_size(const gosset__codec *codec) {
-    return codec->codes->dimension / 2;
+    return codec->code_size;
 }
 uint32_t gosset__codec_cell_count(const gosset__codec *codec) {
     return codec->cell_count;
@@ -77,34 +62,39 @@ uint32_t gosset__codec_cell_count(const gosset__codec *codec) {
 
 /* ---- base side -------------------------------------------------------------------------------------------- */
 
-static uint32_t nibble(int8_t value) {
-    const int cut = value > NIBBLE_LIMIT ? NIBBLE_LIMIT : value < -NIBBLE_LIMIT ? -NIBBLE_LIMIT : value;
-    return (uint32_t)(cut + NIBBLE_ZERO);
-}
-
-void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *latents, uint32_t *cells,
+void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells,
                           uint8_t *codes) {
-    const uint32_t dimension = codec->codes->dimension;
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     gosset__wide rank;
-    for (size_t row = 0; row < count; row++, latents += dimension, codes += dimension / 2) {
-        codec->cells->ops->nearest(codec->cells, latents, point);
+    for (size_t row = 0; row < count; row++, rows += codec->dimension, codes += codec->code_size) {
+        codec->cells->ops->nearest(codec->cells, rows, point);
         codec->cells->ops->rank(codec->cells, point, &rank);
         cells[row] = (uint32_t)rank.word[0];
-        codec->codes->ops->nearest(codec->codes, latents, point);
-        for (uint32_t h = 0; h < dimension / 8; h++)
-            for (uint32_t j = 0; j < 4; j++)
-                codes[4 * h + j] = (uint8_t)(nibble(point[8 * h + j]) | nibble(point[8 * h + 4 + j]) << 4);
+        codec->ops->encode(codec, rows, cells[row], codes);
     }
 }
 
-/** A packed code is its words of the block in a row, so this is a transposition of 32-bit words. */
-void gosset__codec_block(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block) {
-    const uint32_t words = codec->codes->dimension / 8, zero = 0x11111111u * NIBBLE_ZERO;
+uint32_t gosset__codec_decoded(const gosset__codec *codec) {
+    return codec->residual != NULL ? gosset__residual_features(codec->residual) : codec->codes->dimension;
+}
+
+void gosset__codec_decode(const gosset__codec *codec, size_t count, const uint32_t *cells, const uint8_t *codes,
+                          float *out) {
+    const uint32_t decoded = gosset__codec_decoded(codec);
+    for (size_t row = 0; row < count; row++)
+        codec->ops->decode(codec, cells[row], codes + row * codec->code_size, out + row * decoded);
+}
+
+void gosset__transpose_words(const uint8_t *codes, size_t code_size, uint32_t words, size_t count, uint32_t filler,
+                             uint8_t *block) {
     for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c++)
         for (uint32_t h = 0; h < words; h++)
             gosset__store32(block + 4 * (h * GOSSET__SCAN_BLOCK + c),
-                            c < count ? gosset__load32(codes + 4 * (c * words + h)) : zero);
+                            c < count ? gosset__load32(codes + c * code_size + 4 * h) : filler);
+}
+
+void gosset__codec_block(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block) {
+    codec->ops->block(codec, codes, count, block);
 }
 
 /* ---- query side ------------------------------------------------------------------------------------------- */
@@ -119,7 +109,8 @@ static void *take(uint8_t *base, size_t *used, size_t size) {
 static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_query *query) {
     size_t used = 0;
     take(base, &used, sizeof *query);
-    query->values = take(base, &used, codec->codes->dimension);
+    query->values = take(base, &used, codec->dimension);
+    query->features = take(base, &used, codec->dimension * sizeof(float));
     query->coordinates = take(base, &used, codec->cells->dimension * sizeof(int32_t));
     query->scores = take(base, &used, codec->cell_count * sizeof(int32_t));
     query->scratch = take(base, &used, codec->scratch_count * sizeof(int32_t));
@@ -137,20 +128,25 @@ static int32_t round_away(double value) {
     return (int32_t)(value + copysign(0.5, value));
 }
 
-void gosset__codec_query_set(const gosset__codec *codec, const float *latent, gosset__codec_query *query) {
+float gosset__query_values(const float *from, uint32_t count, int8_t *values) {
+    float largest = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (fabsf(from[i]) > largest) largest = fabsf(from[i]);
+    const double unit = largest > 0 ? 127.0 / largest : 0;
+    for (uint32_t i = 0; i < count; i++) values[i] = (int8_t)round_away(from[i] * unit);
+    return largest / 127;
+}
+
+void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
     const gosset_lattice *cells = codec->cells;
     lay_out(codec, (uint8_t *)query, query);
-    float largest = 0;
-    double length = 0;
-    for (uint32_t i = 0; i < codec->codes->dimension; i++)
-        if (fabsf(latent[i]) > largest) largest = fabsf(latent[i]);
-    const double unit = largest > 0 ? 127.0 / largest : 0;
-    for (uint32_t i = 0; i < codec->codes->dimension; i++) query->values[i] = (int8_t)round_away(latent[i] * unit);
+    codec->ops->query_set(codec, row, query);
 
+    double length = 0;
     /* |<x, z>| <= |x| |z| = SCORE_LIMIT; rounding adds sum |z_i| / 2 <= sqrt(dimension norm) / 2 < 400 */
-    for (uint32_t i = 0; i < cells->dimension; i++) length += (double)latent[i] * latent[i];
+    for (uint32_t i = 0; i < cells->dimension; i++) length += (double)row[i] * row[i];
     const double scale = length > 0 ? SCORE_LIMIT / sqrt(length * cells->norm) : 0;
-    for (uint32_t i = 0; i < cells->dimension; i++) query->coordinates[i] = round_away(latent[i] * scale);
+    for (uint32_t i = 0; i < cells->dimension; i++) query->coordinates[i] = round_away(row[i] * scale);
     query->scored = 0;
 }
 
@@ -246,7 +242,7 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
     return count;
 }
 
-void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
-                        size_t block_count, int32_t *scores) {
-    codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, query->values, scores);
+void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell,
+                        const uint8_t *blocks, size_t block_count, int32_t *scores) {
+    codec->ops->scan(codec, query, cell, blocks, block_count, scores);
 }

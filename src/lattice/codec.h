@@ -1,6 +1,12 @@
 /**
- * A latent's address: its cell (nearest point of the cell lattice to the latent's first coordinates) and its
- * code (nearest point of the code lattice), packed in fixed fields for the scan. The index sees only this.
+ * A vector's address: its cell (nearest point of the cell lattice to the latent's first coordinates) and its code,
+ * packed in fixed fields for the scan. The index sees only this.
+ *
+ * Two kinds of code:
+ *   - point: the nearest point of the code lattice to the latent, as in the paper;
+ *   - residual: the cell stands for a learned centroid in a space of features, and the code says what is left, as a
+ *     gain and a point of the half-integer lattice. The cell is known from the row's place in the index, so what it
+ *     says is free.
  */
 #ifndef GOSSET_LATTICE_CODEC_H
 #define GOSSET_LATTICE_CODEC_H
@@ -10,34 +16,54 @@
 
 typedef struct gosset__codec gosset__codec;
 
+/** The learned part of residual codes; borrowed by the codec. Rows are then latents with `features` behind them. */
+enum { GOSSET__RESIDUAL_MAX_FEATURES = 1024 };
+typedef struct gosset__residual {
+    uint32_t nibble_words;  /* 8 features each, 4 bits a feature */
+    uint32_t crumb_words;   /* 16 features each, 2 bits a feature */
+    float step;             /* of the box's lattice, for residuals of root mean square 1 */
+    const float *centroids; /* cells x features */
+} gosset__residual;
+
+static inline uint32_t gosset__residual_features(const gosset__residual *residual) {
+    return 8 * residual->nibble_words + 16 * residual->crumb_words;
+}
+
 /**
- * Lattices are borrowed and must outlive the codec. The cell lattice has at most 2^24 points and no more
- * dimensions than the code lattice, whose dimension is a multiple of 8.
+ * Lattices are borrowed and must outlive the codec. The cell lattice has at most 2^24 points and no more dimensions
+ * than the code lattice. `residual` NULL: codes are points of the code lattice, whose dimension is then a multiple of
+ * 8; else the code lattice only says the dimension of the latents.
  */
 gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *cells, const gosset_lattice *codes,
-                                   const gosset__env *env, const gosset__kernels *kernels);
+                                   const gosset__residual *residual, const gosset__env *env,
+                                   const gosset__kernels *kernels);
 void gosset__codec_free(gosset__codec *codec);
 
-uint32_t gosset__codec_dimension(const gosset__codec *codec);  /* of latents */
+uint32_t gosset__codec_dimension(const gosset__codec *codec);  /* of rows: latent and features */
 uint32_t gosset__codec_code_size(const gosset__codec *codec);  /* bytes of one packed code */
 uint32_t gosset__codec_cell_count(const gosset__codec *codec); /* cells are 0 .. cell_count-1 */
 
 /**
- * Cells and packed codes of latents (count x dimension, finite). Thread-safe. A packed code has four bits a
- * coordinate, value + 8 with the value cut off at +-7: byte 4h + j holds dimension 8h + j in its low nibble and
- * dimension 8h + 4 + j in its high nibble (h = 0 .. dimension/8 - 1, j = 0 .. 3).
+ * Cells and packed codes of rows (count x dimension, finite). Thread-safe. A packed code has 4 bytes a word:
+ *   - point: word h, byte j: dimension 8h + j in the low nibble, 8h + 4 + j in the high one, value + 8, cut off at +-7;
+ *   - residual: nibble words alike with value + 7.5, then crumb words (word h, byte j: features 16h + 4p + j at bit 2p,
+ *     p = 0 .. 3, value + 1.5), then gain and bias as IEEE halves.
  */
-void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *latents, uint32_t *cells,
-                          uint8_t *codes);
+void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells, uint8_t *codes);
 
-/** 16 packed codes (row-major, code_size each; fewer than 16 are padded with codes of the zero vector, whose
- *  score is 0) to the block layout of the scan: GOSSET__SCAN_BLOCK * code_size bytes. */
+/** What codes stand for: count x gosset__codec_decoded floats: unit latents, or features. */
+uint32_t gosset__codec_decoded(const gosset__codec *codec);
+void gosset__codec_decode(const gosset__codec *codec, size_t count, const uint32_t *cells, const uint8_t *codes,
+                          float *out);
+
+/** 16 packed codes (row-major, code_size each; fewer than 16 are padded) to the block layout of the scan:
+ * GOSSET__SCAN_BLOCK * code_size bytes. */
 void gosset__codec_block(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block);
 
 /** What a query becomes. Memory for one query: gosset__codec_query_size bytes, 64-byte aligned. */
 typedef struct gosset__codec_query gosset__codec_query;
 size_t gosset__codec_query_size(const gosset__codec *codec);
-void gosset__codec_query_set(const gosset__codec *codec, const float *latent, gosset__codec_query *query);
+void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query);
 
 /** The `count` best cells for the query, best first (ties: lower cell). Returns how many (<= cell_count).
  *  A smaller count gives the beginning of a larger one's list. Allocates nothing. */
@@ -45,8 +71,8 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
 /** The cell scores that order is by, cell_count integers; filled by the query's first probe. */
 const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query);
 
-/** Scores (higher is nearer) of block_count * 16 codes. */
-void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
-                        size_t block_count, int32_t *scores);
+/** Scores (higher is nearer, comparable across cells) of block_count * 16 codes of one cell. */
+void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell,
+                        const uint8_t *blocks, size_t block_count, int32_t *scores);
 
 #endif

@@ -79,7 +79,7 @@ void fixture_build(fixture *self, const fixture_options *options) {
     ck_assert_int_eq(gosset_lattice_create(&self->cell_lattice, CELLS, NULL), GOSSET_OK);
     ck_assert_int_eq(gosset_lattice_create(&self->code_lattice, CODES, NULL), GOSSET_OK);
     ck_assert_int_eq(
-        gosset__codec_create(&self->codec, self->cell_lattice, self->code_lattice, &self->env, self->kernels),
+        gosset__codec_create(&self->codec, self->cell_lattice, self->code_lattice, NULL, &self->env, self->kernels),
         GOSSET_OK);
     const size_t distinct = options->twins ? (self->count + 1) / 2 : self->count, row_size = fixture_row_size(self);
     char *made = clustered_vectors(17, distinct + self->query_count, self->dimension, 20, self->type);

@@ -68,7 +68,7 @@ static void bench_codec(const char *cell_spec, const char *code_spec, uint32_t c
     gosset_lattice *cells = make_lattice(cell_spec), *codes = make_lattice(code_spec);
     double set[REPEATS], probe[REPEATS], encode[REPEATS];
     if (gosset__env_read(&env, NULL) || gosset__kernels_get(&kernels, "") ||
-        gosset__codec_create(&codec, cells, codes, &env, kernels))
+        gosset__codec_create(&codec, cells, codes, NULL, &env, kernels))
         return;
     gosset__codec_query *query = gosset__alloc(&env, gosset__codec_query_size(codec));
     uint32_t *found = gosset__alloc_array(&env, ROWS + count, sizeof *found);

@@ -17,7 +17,7 @@ typedef struct fixture {
 
 static fixture set_up(const char *cells, const char *codes, const gosset__kernels *kernels) {
     fixture f = {.env = default_env(1), .cells = make_lattice(cells), .codes = make_lattice(codes)};
-    ck_assert_int_eq(gosset__codec_create(&f.codec, f.cells, f.codes, &f.env, kernels), GOSSET_OK);
+    ck_assert_int_eq(gosset__codec_create(&f.codec, f.cells, f.codes, NULL, &f.env, kernels), GOSSET_OK);
     f.query = gosset__alloc(&f.env, gosset__codec_query_size(f.codec));
     ck_assert_ptr_nonnull(f.query);
     return f;
@@ -97,7 +97,7 @@ START_TEST(scan) {
             const float *x = queries + q * DIMENSION;
             double largest = 0;
             gosset__codec_query_set(f.codec, x, f.query);
-            gosset__codec_scan(f.codec, f.query, blocks, 3, scores);
+            gosset__codec_scan(f.codec, f.query, 0, blocks, 3, scores);
             for (uint32_t i = 0; i < DIMENSION; i++) largest = fmax(largest, fabs((double)x[i]));
             for (size_t row = 0; row < 48; row++) {
                 int32_t expected = 0;
@@ -197,7 +197,7 @@ START_TEST(refused_pairs) {
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         gosset_lattice *cells = make_lattice(pairs[i].cells), *codes = make_lattice(pairs[i].codes);
         gosset__codec *codec = NULL;
-        ck_assert_int_eq(gosset__codec_create(&codec, cells, codes, &env, gosset__kernels_level(0)), pairs[i].status);
+        ck_assert_int_eq(gosset__codec_create(&codec, cells, codes, NULL, &env, gosset__kernels_level(0)), pairs[i].status);
         ck_assert_ptr_null(codec);
         gosset_lattice_free(cells);
         gosset_lattice_free(codes);

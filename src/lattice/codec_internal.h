@@ -1,0 +1,49 @@
+/** What the two kinds of code share: the parts of a codec and of its query. */
+#ifndef GOSSET_LATTICE_CODEC_INTERNAL_H
+#define GOSSET_LATTICE_CODEC_INTERNAL_H
+
+#include "lattice/codec.h"
+
+/** One way to code what the cell does not say. Everything here allocates nothing and is thread-safe. */
+typedef struct gosset__code_ops {
+    void (*encode)(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code);
+    void (*decode)(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out);
+    void (*block)(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block);
+    void (*query_set)(const gosset__codec *codec, const float *row, gosset__codec_query *query);
+    void (*scan)(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell, const uint8_t *blocks,
+                 size_t block_count, int32_t *scores);
+} gosset__code_ops;
+
+extern const gosset__code_ops gosset__code_point;    /* codec_point.c: the nearest point of the code lattice */
+extern const gosset__code_ops gosset__code_residual; /* codec_residual.c: what the cell's centroid leaves */
+
+struct gosset__codec {
+    gosset__env env;
+    const gosset_lattice *cells, *codes;
+    const gosset__residual *residual; /* NULL: codes are points of the code lattice */
+    const gosset__code_ops *ops;
+    const gosset__kernels *kernels;
+    uint32_t dimension; /* of rows: latent, and with a residual the features behind it */
+    uint32_t code_size, cell_count;
+    size_t scratch_count; /* integers the cell lattice needs to score all points */
+};
+
+/** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
+struct gosset__codec_query {
+    int8_t *values;  /* the coded coordinates for the scan: 127 = their largest magnitude */
+    float *features; /* of a residual: as given, for the cells' offsets */
+    float correction, scale, half_square;
+    int32_t *coordinates; /* the latent's first coordinates for the cells */
+    int32_t *scores, *scratch;
+    uint32_t *positions; /* of the cells selected */
+    uint64_t *items[2];  /* their score and position, while they are sorted */
+    int scored;
+};
+
+/** Values as int8, 127 = the largest magnitude; returns what one step stands for. */
+float gosset__query_values(const float *from, uint32_t count, int8_t *values);
+/** A row of packed codes is its words of the block in turn: a transposition of 32-bit words. */
+void gosset__transpose_words(const uint8_t *codes, size_t code_size, uint32_t words, size_t count, uint32_t filler,
+                             uint8_t *block);
+
+#endif

@@ -1,0 +1,44 @@
+/* Codes that are points of the code lattice, four bits a coordinate: what the paper scans, in fixed fields. */
+#include "base/bytes.h"
+#include "lattice/codec_internal.h"
+
+enum { NIBBLE_LIMIT = 7, NIBBLE_ZERO = 8 };
+
+static uint32_t nibble(int8_t value) {
+    const int cut = value > NIBBLE_LIMIT ? NIBBLE_LIMIT : value < -NIBBLE_LIMIT ? -NIBBLE_LIMIT : value;
+    return (uint32_t)(cut + NIBBLE_ZERO);
+}
+
+static void encode(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code) {
+    int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
+    (void)cell;
+    codec->codes->ops->nearest(codec->codes, row, point);
+    for (uint32_t h = 0; h < codec->codes->dimension / 8; h++)
+        for (uint32_t j = 0; j < 4; j++)
+            code[4 * h + j] = (uint8_t)(nibble(point[8 * h + j]) | nibble(point[8 * h + 4 + j]) << 4);
+}
+
+static void decode(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out) {
+    (void)cell;
+    for (uint32_t h = 0; h < codec->codes->dimension / 8; h++)
+        for (uint32_t j = 0; j < 4; j++) {
+            out[8 * h + j] = codec->codes->scale * (float)((code[4 * h + j] & 15) - NIBBLE_ZERO);
+            out[8 * h + 4 + j] = codec->codes->scale * (float)((code[4 * h + j] >> 4) - NIBBLE_ZERO);
+        }
+}
+
+static void block(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *out) {
+    gosset__transpose_words(codes, codec->code_size, codec->code_size / 4, count, 0x11111111u * NIBBLE_ZERO, out);
+}
+
+static void query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
+    gosset__query_values(row, codec->codes->dimension, query->values);
+}
+
+static void scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell, const uint8_t *blocks,
+                 size_t block_count, int32_t *scores) {
+    (void)cell; /* the points of all cells are of one length: inner products compare as they are */
+    codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, query->values, scores);
+}
+
+const gosset__code_ops gosset__code_point = {encode, decode, block, query_set, scan};
