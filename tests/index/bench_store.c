@@ -1,12 +1,11 @@
 /*
- * Build rate and page locality, not a test: bench_store ROWS MEMORY_MIB DIRECTORY [vectors.u8bin cells].
+ * Build rate and page locality, not a test: bench_store ROWS MEMORY_MIB DIRECTORY [vectors.bvecs cells].
  * With a file its vectors are stored, in cells given by their nearest of `cells` rows drawn from it; then it
  * prints how many pages hold the exact k nearest neighbours of some rows.
  */
 #include "base/rng.h"
 #include "base/status.h"
 #include "index/store_internal.h"
-#include "support/support.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +28,13 @@ static uint32_t distance(const uint8_t *a, const uint8_t *b) {
 static uint8_t *load_vectors(const char *path, size_t count) {
     uint8_t *vectors = malloc(count * DIMENSION);
     FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 8, SEEK_SET) != 0 || fread(vectors, DIMENSION, count, file) != count) {
-        fprintf(stderr, "%s: expected a u8bin of at least %zu x %d\n", path, count, DIMENSION);
-        exit(1);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t dimension = 0;
+        if (file == NULL || fread(&dimension, 4, 1, file) != 1 || dimension != DIMENSION ||
+            fread(vectors + i * DIMENSION, DIMENSION, 1, file) != 1) {
+            fprintf(stderr, "%s: expected bvecs of at least %zu x %d\n", path, count, DIMENSION);
+            exit(1);
+        }
     }
     fclose(file);
     return vectors;
@@ -92,8 +95,9 @@ int main(int count, char **arguments) {
     size_t rows = (size_t)atol(arguments[1]), batch = 4096;
     uint32_t cell_count = count > 5 ? (uint32_t)atol(arguments[5]) : 16192;
     uint8_t *vectors = count > 5 ? load_vectors(arguments[4], rows) : malloc(rows * DIMENSION);
-    gosset__env env = default_env(1);
+    gosset__env env;
     gosset__rng rng = gosset__rng_make(1, 2);
+    must(gosset__env_read(&env, NULL));
     uint32_t *cells = malloc(rows * sizeof *cells);
     if (count <= 5)
         for (size_t i = 0; i < rows * DIMENSION / 8; i++) ((uint64_t *)(void *)vectors)[i] = gosset__rng_next(&rng);

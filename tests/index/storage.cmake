@@ -8,8 +8,7 @@ target_compile_definitions(test_storage PRIVATE SECOND_READER="$<TARGET_FILE:sec
   GOLDEN_DIRECTORY="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 add_dependencies(test_storage second_reader)
 
-add_executable(bench_store bench_store.c ../support/support.c)
-target_include_directories(bench_store PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+add_executable(bench_store bench_store.c)
 target_link_libraries(bench_store PRIVATE gosset_index gosset_lattice gosset_kernel gosset_base gosset_flags
-  PkgConfig::CHECK PkgConfig::XXHASH PkgConfig::URING Threads::Threads m)
+  PkgConfig::XXHASH PkgConfig::URING Threads::Threads m)
 set_target_properties(bench_store PROPERTIES EXCLUDE_FROM_ALL ON)
