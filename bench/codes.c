@@ -16,12 +16,8 @@ enum { DEPTH = 1000, SLICE = 1 << 15, QUERY_SLICE = 250 };
 static const struct {
     const char *name, *factory;
 } codes[] = {
-    {"PQ", "PQ%B"},
-    {"OPQ", "OPQ%B_%D,PQ%B"},
-    {"RQ", "RQ%Bx8"},
-    {"PRQ", "PRQ4x%Qx8"},
-    {"LSQ", "LSQ%Bx8"},
-    {"PCA+SQ4", "PCAR%S,SQ4"},
+    {"PQ", "PQ%B"},       {"OPQ", "OPQ%B_%D,PQ%B"}, {"RQ", "RQ%Bx8"},
+    {"PRQ", "PRQ4x%Qx8"}, {"LSQ", "LSQ%Bx8"},       {"PCA+SQ4", "PCAR%S,SQ4"},
 };
 
 typedef struct code_run {
@@ -54,8 +50,9 @@ static void score(const code_run *run, const FaissIndex *decoded, const float *q
     bench_faiss_threads(run->plan->threads[run->plan->thread_count - 1], 1);
     for (size_t first = 0; first < data->query.count; first += QUERY_SLICE) {
         size_t count = data->query.count - first < QUERY_SLICE ? data->query.count - first : QUERY_SLICE;
-        bench_faiss_try(results, "search", faiss_Index_search(decoded, (idx_t)count, queries + first * dimension,
-                                                              (idx_t)depth, distances, ids));
+        bench_faiss_try(
+            results, "search",
+            faiss_Index_search(decoded, (idx_t)count, queries + first * dimension, (idx_t)depth, distances, ids));
         for (size_t query = 0; query < count; query++) {
             const int32_t *truth = data->truth + (first + query) * data->truth_k;
             for (size_t rank = 0; rank < depth; rank++) {
@@ -179,7 +176,7 @@ static void run_gosset_code(void *context, bench_results *results) {
     results->codes[results->code_count++] = code;
 }
 
-/* FAISS's own lattice: blocks of 24 principal components, 58 bits for the shell of squared norm 54, 6 for the length. */
+/* FAISS's own lattice: blocks of 24 principal components, 58 bits for the shell of norm 54, 6 for the length. */
 static int lattice_factory(const bench_data *data, uint32_t bytes, char *text, size_t size) {
     uint32_t blocks = bytes / 8;
     if (bytes % 8 || !blocks || blocks * 24 > data->base.dimension) return 0;

@@ -24,8 +24,7 @@ size_t bench_heap(void) {
 }
 
 bench_results *bench_results_create(void) {
-    bench_results *results =
-        mmap(NULL, sizeof *results, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    bench_results *results = mmap(NULL, sizeof *results, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (results == MAP_FAILED) bench_fail("no shared memory: %s", strerror(errno));
     return results;
 }
@@ -39,8 +38,7 @@ bench_point *bench_add_point(bench_results *results, const char *system, const c
     return point;
 }
 
-int bench_isolated(const char *name, bench_work_fn work, void *context, double limit_seconds,
-                   bench_results *results) {
+int bench_isolated(const char *name, bench_work_fn work, void *context, double limit_seconds, bench_results *results) {
     double started = bench_seconds();
     results->note[0] = 0;
     fprintf(stderr, "%s ...\n", name);
@@ -70,8 +68,7 @@ int bench_isolated(const char *name, bench_work_fn work, void *context, double l
         snprintf(results->note, sizeof results->note, "%s: failed with exit code %d", name, WEXITSTATUS(status));
     if (results->note[0] && results->failure_count < 32)
         snprintf(results->failures[results->failure_count++], sizeof results->note, "%s", results->note);
-    fprintf(stderr, "%s: %.1f s%s%s\n", name, bench_seconds() - started, results->note[0] ? "; " : "",
-            results->note);
+    fprintf(stderr, "%s: %.1f s%s%s\n", name, bench_seconds() - started, results->note[0] ? "; " : "", results->note);
     return results->note[0] != 0;
 }
 
@@ -118,11 +115,9 @@ static void measure_latency(const bench_data *data, const bench_plan *plan, cons
     free(ids);
 }
 
-void bench_measure(const bench_data *data, const bench_plan *plan, const bench_searcher *searcher,
-                   bench_point *point) {
+void bench_measure(const bench_data *data, const bench_plan *plan, const bench_searcher *searcher, bench_point *point) {
     int64_t *ids = bench_memory(data->query.count * plan->k * sizeof *ids);
-    for (uint32_t slot = 0; slot < plan->thread_count; slot++)
-        measure_rate(data, plan, searcher, slot, ids, point);
+    for (uint32_t slot = 0; slot < plan->thread_count; slot++) measure_rate(data, plan, searcher, slot, ids, point);
     point->recall = bench_recall(data, plan->k, ids);
     measure_latency(data, plan, searcher, point);
     free(ids);

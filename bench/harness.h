@@ -9,23 +9,23 @@ enum { BENCH_MAX_THREADS = 4, BENCH_MAX_POINTS = 512 };
 /** One system at one setting. */
 typedef struct bench_point {
     char system[40], setting[56];
-    double recall;                             /* recall@k */
+    double recall;                                /* recall@k */
     double queries_per_second[BENCH_MAX_THREADS]; /* for each entry of bench_plan.threads; median of the repeats */
-    double spread[BENCH_MAX_THREADS];          /* (slowest - fastest) / median of the repeats */
-    double p50_us, p99_us;                     /* one query at a time on one thread */
-    double pages;                              /* 4 KiB reads per query; 0 = all in memory */
-    double bytes_per_vector;                   /* memory held after the build, per vector */
-    double train_seconds, build_seconds;       /* 0 = not measured here */
+    double spread[BENCH_MAX_THREADS];             /* (slowest - fastest) / median of the repeats */
+    double p50_us, p99_us;                        /* one query at a time on one thread */
+    double pages;                                 /* 4 KiB reads per query; 0 = all in memory */
+    double bytes_per_vector;                      /* memory held after the build, per vector */
+    double train_seconds, build_seconds;          /* 0 = not measured here */
     int on_disk;
 } bench_point;
 
 /** One code at one size, searched exhaustively. */
 typedef struct bench_code {
     char name[40];
-    double bytes;                 /* per vector */
+    double bytes; /* per vector */
     double train_seconds, encode_us;
     double r_at_1, r_at_10, r_at_100, recall_at_10;
-    uint32_t depth[3];            /* re-rank depth for recall@10 of 0.90, 0.95, 0.99; 0 = deeper than looked */
+    uint32_t depth[3]; /* re-rank depth for recall@10 of 0.90, 0.95, 0.99; 0 = deeper than looked */
 } bench_code;
 
 typedef struct bench_plan {
@@ -60,8 +60,7 @@ typedef struct bench_searcher {
     void *context;
 } bench_searcher;
 /** Recall, queries per second for each thread count, latency of single queries. */
-void bench_measure(const bench_data *data, const bench_plan *plan, const bench_searcher *searcher,
-                   bench_point *point);
+void bench_measure(const bench_data *data, const bench_plan *plan, const bench_searcher *searcher, bench_point *point);
 
 double bench_seconds(void);
 /** Bytes this process has from malloc now. */

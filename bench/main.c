@@ -36,14 +36,31 @@ typedef struct settings {
     bench_plan plan;
 } settings;
 
-enum { BASE = 256, LEARN, QUERY, TRUTH, INDEX, MODEL, BYTES, METRIC, THREADS, QUERIES, REPEAT, LIMIT, RIVALS, IO, NAME, OUT };
+enum {
+    BASE = 256,
+    LEARN,
+    QUERY,
+    TRUTH,
+    INDEX,
+    MODEL,
+    BYTES,
+    METRIC,
+    THREADS,
+    QUERIES,
+    REPEAT,
+    LIMIT,
+    RIVALS,
+    IO,
+    NAME,
+    OUT
+};
 static const struct option options[] = {
-    {"base", 1, NULL, BASE},       {"learn", 1, NULL, LEARN},     {"query", 1, NULL, QUERY},
-    {"truth", 1, NULL, TRUTH},     {"index", 1, NULL, INDEX},     {"model", 1, NULL, MODEL},
-    {"bytes", 1, NULL, BYTES},     {"metric", 1, NULL, METRIC},   {"threads", 1, NULL, THREADS},
-    {"queries", 1, NULL, QUERIES}, {"repeat", 1, NULL, REPEAT},   {"limit", 1, NULL, LIMIT},
-    {"rivals", 1, NULL, RIVALS},   {"io", 1, NULL, IO},           {"name", 1, NULL, NAME},
-    {"out", 1, NULL, OUT},         {"help", 0, NULL, 'h'},        {NULL, 0, NULL, 0},
+    {"base", 1, NULL, BASE},       {"learn", 1, NULL, LEARN},   {"query", 1, NULL, QUERY},
+    {"truth", 1, NULL, TRUTH},     {"index", 1, NULL, INDEX},   {"model", 1, NULL, MODEL},
+    {"bytes", 1, NULL, BYTES},     {"metric", 1, NULL, METRIC}, {"threads", 1, NULL, THREADS},
+    {"queries", 1, NULL, QUERIES}, {"repeat", 1, NULL, REPEAT}, {"limit", 1, NULL, LIMIT},
+    {"rivals", 1, NULL, RIVALS},   {"io", 1, NULL, IO},         {"name", 1, NULL, NAME},
+    {"out", 1, NULL, OUT},         {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0},
 };
 
 static unsigned long number(const char *text, unsigned long low, unsigned long high) {
@@ -60,7 +77,8 @@ static void read_threads(bench_plan *plan, const char *text) {
     snprintf(copy, sizeof copy, "%s", text);
     plan->thread_count = 0;
     for (char *part = strtok(copy, ","); part; part = strtok(NULL, ",")) {
-        if (plan->thread_count == BENCH_MAX_THREADS) bench_fail("%s: at most %d thread counts", text, BENCH_MAX_THREADS);
+        if (plan->thread_count == BENCH_MAX_THREADS)
+            bench_fail("%s: at most %d thread counts", text, BENCH_MAX_THREADS);
         plan->threads[plan->thread_count++] = (uint32_t)number(part, 1, 64);
     }
     if (!plan->thread_count) bench_fail("%s: expected thread counts such as 1,2", text);
@@ -75,16 +93,36 @@ static gosset_metric read_metric(const char *text) {
 
 static void set_path(settings *set, int option, const char *text) {
     switch (option) {
-    case BASE: set->paths.base = text; break;
-    case LEARN: set->paths.learn = text; break;
-    case QUERY: set->paths.query = text; break;
-    case TRUTH: set->paths.truth = text; break;
-    case INDEX: set->index = text; break;
-    case MODEL: set->model = text; break;
-    case RIVALS: set->rivals = text; break;
-    case IO: set->io = text; break;
-    case NAME: set->name = text; break;
-    case OUT: set->out = text; break;
+    case BASE:
+        set->paths.base = text;
+        break;
+    case LEARN:
+        set->paths.learn = text;
+        break;
+    case QUERY:
+        set->paths.query = text;
+        break;
+    case TRUTH:
+        set->paths.truth = text;
+        break;
+    case INDEX:
+        set->index = text;
+        break;
+    case MODEL:
+        set->model = text;
+        break;
+    case RIVALS:
+        set->rivals = text;
+        break;
+    case IO:
+        set->io = text;
+        break;
+    case NAME:
+        set->name = text;
+        break;
+    case OUT:
+        set->out = text;
+        break;
     }
 }
 
@@ -92,16 +130,35 @@ static void read_options(settings *set, int argc, char **argv) {
     int option;
     while ((option = getopt_long(argc, argv, "k:h", options, NULL)) != -1) {
         switch (option) {
-        case 'k': set->plan.k = (uint32_t)number(optarg, 1, 1000); break;
-        case BYTES: set->plan.code_bytes = (uint32_t)number(optarg, 4, 256); break;
-        case METRIC: set->metric = read_metric(optarg); break;
-        case THREADS: read_threads(&set->plan, optarg); break;
-        case QUERIES: set->paths.query_limit = number(optarg, 1, 1000000000); break;
-        case REPEAT: set->plan.repeat = (uint32_t)number(optarg, 1, 64); break;
-        case LIMIT: set->plan.limit_seconds = (double)number(optarg, 1, 1000000); break;
-        case 'h': fputs(usage, stdout); exit(0);
-        case '?': fputs(usage, stderr); exit(2);
-        default: set_path(set, option, optarg);
+        case 'k':
+            set->plan.k = (uint32_t)number(optarg, 1, 1000);
+            break;
+        case BYTES:
+            set->plan.code_bytes = (uint32_t)number(optarg, 4, 256);
+            break;
+        case METRIC:
+            set->metric = read_metric(optarg);
+            break;
+        case THREADS:
+            read_threads(&set->plan, optarg);
+            break;
+        case QUERIES:
+            set->paths.query_limit = number(optarg, 1, 1000000000);
+            break;
+        case REPEAT:
+            set->plan.repeat = (uint32_t)number(optarg, 1, 64);
+            break;
+        case LIMIT:
+            set->plan.limit_seconds = (double)number(optarg, 1, 1000000);
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(0);
+        case '?':
+            fputs(usage, stderr);
+            exit(2);
+        default:
+            set_path(set, option, optarg);
         }
     }
     if (optind != argc - 1 || !set->paths.base || !set->paths.learn || !set->paths.query || !set->paths.truth) {
@@ -130,9 +187,13 @@ int main(int argc, char **argv) {
     if (data.truth_k < set.plan.k) bench_fail("the ground truth has only %u neighbours a query", data.truth_k);
     bench_results *results = bench_results_create();
     bench_report report = {.data = &data, .plan = &set.plan, .results = results, .out = set.out, .name = set.name};
-    if (search) run_search(&set, &data, results);
-    else bench_codes(&data, &set.plan, set.model, set.rivals, results);
-    if (search) bench_report_search(&report);
-    else bench_report_codes(&report);
+    if (search)
+        run_search(&set, &data, results);
+    else
+        bench_codes(&data, &set.plan, set.model, set.rivals, results);
+    if (search)
+        bench_report_search(&report);
+    else
+        bench_report_codes(&report);
     return results->point_count + results->code_count == 0;
 }

@@ -49,8 +49,8 @@ static void write_heading(const bench_report *report, FILE *file, const char *ti
     bench_machine(machine, sizeof machine);
     const bench_data *data = report->data;
     fprintf(file, "### %s: %s\n\n", title, report->name);
-    fprintf(file, "%s. %zu base vectors of %u dimensions, %zu learn vectors, %zu queries, k = %u. FAISS %s%s.\n\n", machine,
-            data->base.count, data->base.dimension, data->learn.count, data->query.count, report->plan->k,
+    fprintf(file, "%s. %zu base vectors of %u dimensions, %zu learn vectors, %zu queries, k = %u. FAISS %s%s.\n\n",
+            machine, data->base.count, data->base.dimension, data->learn.count, data->query.count, report->plan->k,
             GOSSET_FAISS_VERSION,
 #ifdef GOSSET_FAISS_SHIM
             " (C++ library behind bench/faiss_c_shim.cpp)"
@@ -62,8 +62,10 @@ static void write_heading(const bench_report *report, FILE *file, const char *ti
 
 static void write_row(const bench_report *report, FILE *file, const bench_point *point) {
     fprintf(file, "| %s | %s | %.4f |", point->system, point->setting, point->recall);
-    if (point->on_disk) fprintf(file, " %.1f |", point->pages);
-    else fprintf(file, " – |");
+    if (point->on_disk)
+        fprintf(file, " %.1f |", point->pages);
+    else
+        fprintf(file, " – |");
     for (uint32_t i = 0; i < report->plan->thread_count; i++)
         fprintf(file, " %.0f (±%.0f %%) |", point->queries_per_second[i], point->spread[i] * 50);
     fprintf(file, " %.0f / %.0f | %.0f | %.0f + %.0f |\n", point->p50_us, point->p99_us, point->bytes_per_vector,
@@ -100,16 +102,18 @@ static void write_search_json(const bench_report *report) {
     char machine[256];
     bench_machine(machine, sizeof machine);
     FILE *file = create(report, "-search.json");
-    fprintf(file, "{\"machine\": \"%s\", \"faiss_version\": \"%s\", \"k\": %u, \"base_count\": %zu, \"points\": [", machine,
-            GOSSET_FAISS_VERSION, report->plan->k, report->data->base.count);
+    fprintf(file, "{\"machine\": \"%s\", \"faiss_version\": \"%s\", \"k\": %u, \"base_count\": %zu, \"points\": [",
+            machine, GOSSET_FAISS_VERSION, report->plan->k, report->data->base.count);
     for (uint32_t i = 0; i < report->results->point_count; i++) {
         const bench_point *point = &report->results->points[i];
-        fprintf(file, "%s\n  {\"system\": \"%s\", \"setting\": \"%s\", \"recall\": %.5f, \"pages_per_query_mean\": %.3f, ",
+        fprintf(file,
+                "%s\n  {\"system\": \"%s\", \"setting\": \"%s\", \"recall\": %.5f, \"pages_per_query_mean\": %.3f, ",
                 i ? "," : "", point->system, point->setting, point->recall, point->pages);
         for (uint32_t t = 0; t < report->plan->thread_count; t++)
             fprintf(file, "\"queries_per_second_%u\": %.1f, \"spread_%u\": %.4f, ", report->plan->threads[t],
                     point->queries_per_second[t], report->plan->threads[t], point->spread[t]);
-        fprintf(file, "\"latency_p50_us\": %.1f, \"latency_p99_us\": %.1f, \"resident_bytes_per_vector\": %.1f, "
+        fprintf(file,
+                "\"latency_p50_us\": %.1f, \"latency_p99_us\": %.1f, \"resident_bytes_per_vector\": %.1f, "
                 "\"train_seconds\": %.2f, \"build_seconds\": %.2f}",
                 point->p50_us, point->p99_us, point->bytes_per_vector, point->train_seconds, point->build_seconds);
     }
@@ -189,8 +193,10 @@ void bench_report_search(const bench_report *report) {
 }
 
 static void write_depth(FILE *file, uint32_t depth) {
-    if (depth) fprintf(file, " %u |", depth);
-    else fprintf(file, " > 1000 |");
+    if (depth)
+        fprintf(file, " %u |", depth);
+    else
+        fprintf(file, " > 1000 |");
 }
 
 static void write_code_table(const bench_report *report, FILE *file) {
@@ -215,7 +221,8 @@ void bench_report_codes(const bench_report *report) {
     fprintf(file, "[");
     for (uint32_t i = 0; i < report->results->code_count; i++) {
         const bench_code *code = &report->results->codes[i];
-        fprintf(file, "%s\n  {\"code\": \"%s\", \"code_bytes_per_vector\": %.0f, \"r_at_1\": %.4f, \"r_at_10\": %.4f, "
+        fprintf(file,
+                "%s\n  {\"code\": \"%s\", \"code_bytes_per_vector\": %.0f, \"r_at_1\": %.4f, \"r_at_10\": %.4f, "
                 "\"r_at_100\": %.4f, \"recall_at_10\": %.4f, \"rerank_depth_90\": %u, \"rerank_depth_95\": %u, "
                 "\"rerank_depth_99\": %u, \"train_seconds\": %.2f, \"encode_us\": %.3f}",
                 i ? "," : "", code->name, code->bytes, code->r_at_1, code->r_at_10, code->r_at_100, code->recall_at_10,

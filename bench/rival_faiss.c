@@ -74,8 +74,7 @@ void bench_faiss_add(FaissIndex *index, const bench_data *data, bench_results *r
 /* Largest power of two that is near 4 sqrt(n) and leaves k-means 39 learn vectors a list, as FAISS asks. */
 static uint32_t list_count(const bench_data *data) {
     uint32_t lists = 16;
-    while ((double)lists * lists * 2 < 16.0 * (double)data->base.count &&
-           (size_t)lists * 2 * 39 <= data->learn.count)
+    while ((double)lists * lists * 2 < 16.0 * (double)data->base.count && (size_t)lists * 2 * 39 <= data->learn.count)
         lists *= 2;
     return lists;
 }

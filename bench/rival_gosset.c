@@ -87,7 +87,8 @@ static double pages_per_query(gosset_run *run, uint32_t threads) {
 }
 
 static void measure(gosset_run *run, const gosset_index_info *info, uint32_t threads, double target) {
-    gosset_search_options options = {.struct_size = sizeof options, .recall = target}, found = {sizeof found, 0, 0, 0};
+    gosset_search_options options = {.struct_size = sizeof options, .recall = target},
+                          found = {.struct_size = sizeof found};
     double expected = 0;
     char setting[64];
     if (gosset_index_calibration(run->index, target, &found, &expected) != GOSSET_OK) leave(run->results);

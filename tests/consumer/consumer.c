@@ -5,7 +5,7 @@
 
 int main(void) {
     gosset_lattice *lattice = NULL;
-    gosset_lattice_info info = {sizeof info};
+    gosset_lattice_info info = {.struct_size = sizeof info};
     float input[2 * 24], output[2 * 24];
     uint8_t codes[2 * 8];
 
