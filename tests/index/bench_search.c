@@ -1,6 +1,6 @@
 /*
- * What a query costs without the network: bench_search [rows [directory [backend]]]. Random latents, so pages are hardly shared
- * and the batch is as large as the number of candidates; the index has cells zn:24:3 and 32-byte codes.
+ * What a query costs without the network: bench_search [rows [directory [backend]]]. Random latents, so pages are
+ * hardly shared and the batch is as large as the number of candidates; the index has cells zn:24:3 and 32-byte codes.
  */
 #include "base/rng.h"
 #include "index/search.h"
@@ -117,7 +117,7 @@ int main(int argc, char **argv) {
     must(gosset__kernels_get(&self.kernels, ""));
     must(gosset_lattice_create(&self.cell_lattice, "zn:24:3", NULL));
     must(gosset_lattice_create(&self.code_lattice, "zn:64:500:7", NULL));
-    must(gosset__codec_create(&self.codec, self.cell_lattice, self.code_lattice, &self.env, self.kernels));
+    must(gosset__codec_create(&self.codec, self.cell_lattice, self.code_lattice, NULL, &self.env, self.kernels));
     random_rows(&rng, QUERIES, self.latents, self.vectors);
     if (gosset__store_open(&self.store, directory, "memory", &self.env) != GOSSET_OK) build(&self, directory, rows);
     gosset__store_close(self.store);
