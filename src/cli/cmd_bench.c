@@ -96,8 +96,9 @@ static int run_setting(bench_run *run, gosset_search_options options, uint32_t t
     double expected = 0;
     gosset_status status = GOSSET_OK;
     if (options.recall > 0) status = gosset_index_calibration(setup->index, options.recall, &chosen, &expected);
-    if (status == GOSSET_OK) status = measure_search(&request, setup->ids, setup->distances, &measured);
     if (status != GOSSET_OK) return session_failed(run->session, status);
+    status = measure_search(&request, setup->ids, setup->distances, &measured);
+    if (status != GOSSET_OK) return search_failed(run->session, status, &measured);
     const double recall = measure_recall(setup->ids, setup->truth, setup->queries.count, k, setup->truth_per_row);
     print_row(&run->session->output, &request, &chosen, recall, &measured);
     fflush(stdout);

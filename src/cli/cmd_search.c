@@ -61,8 +61,8 @@ static int write_results(cli_session *session, const search_command_options *opt
     return code;
 }
 
-static int report(cli_session *session, const search_command_options *options, const search_setup *setup,
-                  const measure_request *request, const measurement *measured) {
+static void report(cli_session *session, const search_command_options *options, const search_setup *setup,
+                   const measure_request *request, const measurement *measured) {
     cli_output *output = &session->output;
     report_setting(session, setup, &request->options);
     if (setup->truth) {
@@ -82,7 +82,6 @@ static int report(cli_session *session, const search_command_options *options, c
         show_results(output, options->show < count ? options->show : (uint32_t)count, options->k, setup->ids,
                      setup->distances);
     }
-    return write_results(session, options, setup->queries.count, setup->ids, setup->distances);
 }
 
 static int run(const command *self, int argc, char **argv) {
@@ -102,8 +101,9 @@ static int run(const command *self, int argc, char **argv) {
                                    .threads = threads > 0 ? threads : cpu_count()};
         request.options = make_options(options.recall, options.probe, options.rerank);
         const gosset_status status = measure_search(&request, setup.ids, setup.distances, &measured);
-        code = status == GOSSET_OK ? report(&session, &options, &setup, &request, &measured)
-                                   : session_failed(&session, status);
+        code = status == GOSSET_OK ? write_results(&session, &options, setup.queries.count, setup.ids, setup.distances)
+                                   : search_failed(&session, status, &measured);
+        if (code == EXIT_OK) report(&session, &options, &setup, &request, &measured);
     }
     code = session_end(&session, code);
     search_setup_close(&setup);

@@ -62,7 +62,8 @@ static void *run_worker(void *context) {
     measure_worker *self = context;
     self->status = search_queries(self);
     if (self->status != GOSSET_OK) {
-        snprintf(self->sentence, sizeof self->sentence, "%s", gosset_last_error());
+        if (self->status != GOSSET_E_CANCELLED)
+            snprintf(self->sentence, sizeof self->sentence, "%s", gosset_last_error());
         atomic_store(&self->work->stop, 1);
     }
     return NULL;
@@ -130,7 +131,6 @@ static void add_stats(gosset_search_stats *sum, const gosset_search_stats *stats
 
 static void summarize(measurement *out, shared_work *work, const measure_worker *workers, double seconds) {
     const size_t count = work->request->queries.count;
-    memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < work->request->threads; i++) add_stats(&out->sum, &workers[i].stats);
     out->queries_per_second = (double)count / seconds;
     out->latency_mean_us = mean(work->latency, count) * 1e6;
@@ -141,6 +141,7 @@ static void summarize(measurement *out, shared_work *work, const measure_worker 
 }
 
 gosset_status measure_search(const measure_request *request, uint64_t *ids, float *distances, measurement *out) {
+    memset(out, 0, sizeof *out);
     shared_work work = {.request = request, .ids = ids, .distances = distances};
     measure_worker *workers = calloc(request->threads, sizeof *workers);
     work.latency = calloc(request->queries.count, sizeof *work.latency);

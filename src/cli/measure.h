@@ -16,6 +16,7 @@ typedef struct measurement {
     double latency_mean_us, latency_p50_us, latency_p99_us;
     double pages_mean, pages_p99;
     gosset_search_stats sum; /* over all queries */
+    char failure[1024];      /* why it failed: the library's sentences belong to the thread they arose on */
 } measurement;
 
 /**

@@ -26,6 +26,9 @@ int search_setup_open(search_setup *self, cli_session *session, const char *inde
                       const char *io, uint32_t k);
 void search_setup_close(search_setup *self);
 
+/** Prints why measure_search failed; the exit code. */
+int search_failed(cli_session *session, gosset_status status, const measurement *measured);
+
 /** Backend, and what the wanted recall stands for on this index. */
 void report_setting(cli_session *session, const search_setup *setup, const gosset_search_options *options);
 void report_measurement(cli_output *output, const measurement *measured);

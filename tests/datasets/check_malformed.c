@@ -180,7 +180,7 @@ START_TEST(random_heads) {
     static const char *const names[] = {"a.fvecs", "a.bvecs", "a.ivecs", "a.fbin", "a.u8bin", "a.i8bin", "a.npy"};
     uint64_t state = 42;
     unsigned accepted = 0;
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < 700; round++) {
         file_parts parts = {.size = 0};
         gosset_dataset *dataset;
         gosset_vectors vectors;
@@ -205,7 +205,7 @@ START_TEST(random_heads) {
         }
         gosset_dataset_close(dataset);
     }
-    ck_assert_uint_gt(accepted, 100);
+    ck_assert_uint_gt(accepted, 30);
 }
 END_TEST
 

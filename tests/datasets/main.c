@@ -62,6 +62,7 @@ int main(void) {
     TCase *cases[] = {read_cases(), malformed_cases(), write_cases()};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tcase_add_checked_fixture(cases[i], make_directory, drop_directory);
+        tcase_set_timeout(cases[i], 60);
         suite_add_tcase(suite, cases[i]);
     }
     SRunner *runner = srunner_create(suite);

@@ -1,0 +1,161 @@
+/* bench and codes: every figure there, and right where it can be had another way. */
+#include "cli_tests.h"
+#include "datasets/vectors.h"
+
+#include <gosset/gosset.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(bench_rows) {
+    const json_t *json =
+        run_json("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs", "--threads",
+                 "1,2", "--recall", "0.8,0.95", "--probe", "20", "--rerank", "15,60", NULL)
+            ->json;
+    const json_t *rows = json_object_get(json, "rows");
+    ck_assert_uint_eq(json_array_size(rows), 8);
+    ck_assert_int_eq(count_of(json, "vector_count"), BASE_COUNT);
+    for (size_t i = 0; i < 8; i++) {
+        static const char *const keys[] = {"recall_at_10",
+                                           "pages_per_query_mean",
+                                           "pages_per_query_p99",
+                                           "latency_p50_us",
+                                           "latency_p99_us",
+                                           "queries_per_second",
+                                           "cells_per_query",
+                                           "codes_per_query",
+                                           "encode_us",
+                                           "scan_us",
+                                           "io_us"};
+        const json_t *row = json_array_get(rows, i);
+        ck_assert_int_eq(count_of(row, "threads"), i < 4 ? 1 : 2);
+        for (size_t j = 0; j < sizeof keys / sizeof *keys; j++) ck_assert_double_ge(real_of(row, keys[j]), 0);
+        if (i % 4 >= 2) ck_assert(json_is_null(json_object_get(row, "recall_target")));
+        /* What is found does not depend on how many threads look. */
+        const json_t *same = json_array_get(rows, (i + 4) % 8);
+        ck_assert_double_eq(real_of(row, "recall_at_10"), real_of(same, "recall_at_10"));
+        ck_assert_double_eq(real_of(row, "pages_per_query_mean"), real_of(same, "pages_per_query_mean"));
+    }
+    ck_assert_double_le(real_of(json_array_get(rows, 2), "pages_per_query_mean"),
+                        real_of(json_array_get(rows, 3), "pages_per_query_mean"));
+}
+END_TEST
+
+/* With gnuplot there is a plot; without it, a sentence that says what to install, before anything is measured. */
+START_TEST(bench_plot) {
+    const tool_result *result = run_tool("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth",
+                                         "truth.ivecs", "--recall", "0.8,0.9", "--plot", "it's a plot.svg", NULL);
+    if (result->code == 1) {
+        ck_assert_ptr_nonnull(strstr(result->err, "gnuplot was not found"));
+        ck_assert(!file_exists(here("it's a plot.svg")));
+        return;
+    }
+    ck_assert_msg(result->code == 0, "%s", result->err);
+    unsigned char *svg = file_bytes(here("it's a plot.svg"), NULL);
+    ck_assert_ptr_nonnull(strstr((const char *)svg, "<svg"));
+    ck_assert_ptr_nonnull(strstr((const char *)svg, "recall@10"));
+    free(svg);
+}
+END_TEST
+
+START_TEST(bench_without_gnuplot) {
+    ck_assert_int_eq(setenv("PATH", "/nowhere", 1), 0);
+    const tool_result *result = run_tool("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth",
+                                         "truth.ivecs", "--plot", "p.svg", NULL);
+    check_failure(result, "gnuplot was not found", "gnuplot-nox");
+}
+END_TEST
+
+/* Rank of base row `wanted` among all by inner product of latents; ties by lower row. */
+static int rank_of(const float *query, const float *latents, uint32_t dimension, uint64_t wanted) {
+    double wanted_score = 0;
+    int rank = 0;
+    for (uint32_t j = 0; j < dimension; j++) wanted_score += (double)query[j] * (double)latents[wanted * dimension + j];
+    for (uint64_t i = 0; i < BASE_COUNT; i++) {
+        double score = 0;
+        if (i == wanted) continue;
+        for (uint32_t j = 0; j < dimension; j++) score += (double)query[j] * (double)latents[i * dimension + j];
+        rank += score > wanted_score + 1e-6 || (score >= wanted_score - 1e-6 && i < wanted);
+    }
+    return rank;
+}
+
+/* `gosset codes` blocks, tiles and counts; here every score is computed and compared plainly. */
+START_TEST(codes_are_right) {
+    gosset_model *model;
+    gosset_model_info info = {.struct_size = sizeof info};
+    gosset_dataset *dataset;
+    static uint64_t truth[QUERY_COUNT * TRUTH_K];
+    ck_assert_int_eq(gosset_model_load(&model, here("map.model"), NULL), GOSSET_OK);
+    ck_assert_int_eq(gosset_model_describe(model, &info), GOSSET_OK);
+    float *base = malloc(BASE_COUNT * info.output_dimension * sizeof *base);
+    float *query = malloc(QUERY_COUNT * info.output_dimension * sizeof *query);
+    const gosset_vectors base_view = view_of(base_rows, BASE_COUNT, DIMENSION, GOSSET_F32);
+    const gosset_vectors query_view = view_of(query_rows, QUERY_COUNT, DIMENSION, GOSSET_F32);
+    ck_assert_int_eq(gosset_model_apply(model, GOSSET_BASE, &base_view, base), GOSSET_OK);
+    ck_assert_int_eq(gosset_model_apply(model, GOSSET_QUERY, &query_view, query), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_open(&dataset, here("truth.ivecs")), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_read_integers(dataset, 0, QUERY_COUNT, truth), GOSSET_OK);
+    gosset_dataset_close(dataset);
+    int first = 0, ten = 0;
+    for (size_t i = 0; i < QUERY_COUNT; i++) {
+        for (size_t j = 0; j < 10; j++) {
+            const int rank =
+                rank_of(query + i * info.output_dimension, base, info.output_dimension, truth[i * TRUTH_K + j]);
+            first += j == 0 && rank == 0;
+            ten += rank < 10;
+        }
+    }
+    gosset_model_free(model);
+    free(base);
+    free(query);
+    const json_t *json = run_json("codes", "--model", "map.model", "--base", "base.fvecs", "--query", "query.fvecs",
+                                  "--truth", "truth.ivecs", NULL)
+                             ->json;
+    const json_t *latents = json_object_get(json, "latents");
+    ck_assert_double_eq_tol(real_of(latents, "r_at_1"), (double)first / QUERY_COUNT, 1e-9);
+    ck_assert_double_eq_tol(real_of(latents, "recall_at_10"), (double)ten / (10 * QUERY_COUNT), 1e-9);
+}
+END_TEST
+
+START_TEST(codes_report) {
+    static const char *const rows[] = {"latents", "lattice", "ideal"};
+    const json_t *json = run_json("codes", "--model", "map.model", "--base", "base.fvecs", "--query", "query.fvecs",
+                                  "--truth", "truth.ivecs", "--threads", "1", NULL)
+                             ->json;
+    for (int i = 0; i < 3; i++) {
+        const json_t *row = json_object_get(json, rows[i]);
+        ck_assert_double_gt(real_of(row, "r_at_1"), 0);
+        ck_assert_double_le(real_of(row, "r_at_1"), real_of(row, "r_at_10"));
+        ck_assert_double_le(real_of(row, "r_at_10"), real_of(row, "r_at_100"));
+        ck_assert_double_le(real_of(row, "r_at_100"), 1);
+        ck_assert_int_ge(count_of(row, "rerank_depth_90"), 9);
+        ck_assert_int_le(count_of(row, "rerank_depth_90"), count_of(row, "rerank_depth_95"));
+        ck_assert_int_le(count_of(row, "rerank_depth_95"), count_of(row, "rerank_depth_99"));
+        ck_assert_int_le(count_of(row, "rerank_depth_99"), BASE_COUNT);
+    }
+    ck_assert_double_eq(real_of(json, "r_at_1"), real_of(json_object_get(json, "lattice"), "r_at_1"));
+    ck_assert_double_gt(real_of(json, "code_bits"), 1);
+    ck_assert_double_gt(real_of(json, "ideal_cosine"), 0);
+    /* The same whoever counts. */
+    char *once = json_dumps(json_object_get(json, "ideal"), JSON_SORT_KEYS);
+    json = run_json("codes", "--model", "map.model", "--base", "base.fvecs", "--query", "query.fvecs", "--truth",
+                    "truth.ivecs", "--threads", "3", NULL)
+               ->json;
+    char *again = json_dumps(json_object_get(json, "ideal"), JSON_SORT_KEYS);
+    ck_assert_str_eq(once, again);
+    free(once);
+    free(again);
+}
+END_TEST
+
+TCase *measure_cases(void) {
+    TCase *cases = tcase_create("measure");
+    tcase_add_test(cases, bench_rows);
+    tcase_add_test(cases, bench_plot);
+    tcase_add_test(cases, bench_without_gnuplot);
+    tcase_add_test(cases, codes_are_right);
+    tcase_add_test(cases, codes_report);
+    return cases;
+}
