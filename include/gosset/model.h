@@ -65,6 +65,7 @@ typedef struct gosset_model_info {
     const char *loss; /* strings live as long as the model */
     const gosset_lattice *code_lattice, *cell_lattice; /* borrowed */
     uint32_t code_bytes; /* RAM per vector of the codes as scanned */
+    uint32_t feature_dimension; /* of gosset_model_features and gosset_model_decode */
     uint32_t held_out;   /* learn vectors stored for calibration */
     uint32_t epochs;
     uint64_t seed, learn_count, parameter_count;
@@ -83,6 +84,26 @@ typedef enum gosset_side { GOSSET_BASE = 0, GOSSET_QUERY = 1 } gosset_side;
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_apply(const gosset_model *model, gosset_side side,
                                                                 const gosset_vectors *vectors, float *latents);
+
+/**
+ * What the codes approximate: count x feature_dimension floats whose squared Euclidean distances stand for the metric.
+ * With codes that are lattice points these are the latents.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_features(const gosset_model *model, gosset_side side,
+                                                                   const gosset_vectors *vectors, float *features);
+
+/**
+ * Cells and codes as an index holds them.
+ * @param cells  vectors->count numbers of points of the cell lattice.
+ * @param codes  vectors->count x code_bytes.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_encode(const gosset_model *model,
+                                                                 const gosset_vectors *vectors, uint32_t *cells,
+                                                                 uint8_t *codes);
+/** Features that cells and codes stand for: count x feature_dimension floats. */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_decode(const gosset_model *model, size_t count,
+                                                                 const uint32_t *cells, const uint8_t *codes,
+                                                                 float *features);
 
 #ifdef __cplusplus
 }

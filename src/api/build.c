@@ -1,6 +1,7 @@
 #include "api/build.h"
 #include "api/calibrate.h"
 #include "base/status.h"
+#include "train/model.h"
 #include <unistd.h>
 
 enum {
@@ -31,10 +32,9 @@ gosset_status gosset__build_split(gosset__budget *out, const gosset__build_confi
     uint64_t minimum = LIBRARIES + STORE_MINIMUM + held + (uint64_t)BATCH_ROWS_MIN * row_size;
     minimum = (minimum + mib - 1) / mib * mib; /* what the sentence says is enough */
     if (config->memory < minimum)
-        return gosset__fail(GOSSET_E_ARGUMENT,
-                            "memory: expected at least %llu MiB for this model and %u threads, found %.1f MiB",
-                            (unsigned long long)(minimum / mib), config->env.threads,
-                            (double)config->memory / (double)mib);
+        return gosset__fail(
+            GOSSET_E_ARGUMENT, "memory: expected at least %llu MiB for this model and %u threads, found %.1f MiB",
+            (unsigned long long)(minimum / mib), config->env.threads, (double)config->memory / (double)mib);
     out->batch_rows = BATCH_ROWS_MIN;
     if (row_size) { /* an eighth of what is left over, until more would not help */
         uint64_t rows = BATCH_ROWS_MIN + (config->memory - minimum) / 8 / row_size;
@@ -50,7 +50,8 @@ gosset_status gosset__codec_of_model(gosset__codec **out, gosset_model_info *inf
     *info = (gosset_model_info){.struct_size = sizeof *info};
     gosset_status status = gosset_model_describe(model, info);
     if (status != GOSSET_OK) return status;
-    return gosset__codec_create(out, info->cell_lattice, info->code_lattice, NULL, env, kernels);
+    return gosset__codec_create(out, info->cell_lattice, info->code_lattice, gosset__model_residual(model), env,
+                                kernels);
 }
 
 static void block(const void *context, const uint8_t *codes, size_t count, uint8_t *out) {
@@ -61,9 +62,9 @@ gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *code
     return gosset__store_load_codes(store, block, codec);
 }
 
-gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model,
-                                    const gosset__codec *codec, const gosset__kernels *kernels, gosset__pool *pool,
-                                    const gosset__truth *truth, const gosset__env *env) {
+gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model, const gosset__codec *codec,
+                                    const gosset__kernels *kernels, gosset__pool *pool, const gosset__truth *truth,
+                                    const gosset__env *env) {
     gosset_status status = GOSSET_OK;
     gosset__store *store = NULL;
     gosset__calibration calibration;

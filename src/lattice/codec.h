@@ -17,7 +17,7 @@
 typedef struct gosset__codec gosset__codec;
 
 /** The learned part of residual codes; borrowed by the codec. Rows are then latents with `features` behind them. */
-enum { GOSSET__RESIDUAL_MAX_FEATURES = 1024 };
+enum { GOSSET__RESIDUAL_MAX_FEATURES = 512 };
 typedef struct gosset__residual {
     uint32_t nibble_words;  /* 8 features each, 4 bits a feature */
     uint32_t crumb_words;   /* 16 features each, 2 bits a feature */

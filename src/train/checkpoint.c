@@ -91,8 +91,7 @@ static gosset_status check(const gosset__trainer *trainer, const unsigned char *
                    "%s: written by a training with other settings", path);
     GOSSET_REQUIRE(gosset__load64(bytes + 32) == trainer->learn.fingerprint, GOSSET_E_MISMATCH,
                    "%s: written by a training on another learn set", path);
-    GOSSET_REQUIRE(size == expected, GOSSET_E_CORRUPT, "%s: size: expected %zu bytes, found %zu", path, expected,
-                   size);
+    GOSSET_REQUIRE(size == expected, GOSSET_E_CORRUPT, "%s: size: expected %zu bytes, found %zu", path, expected, size);
     uint32_t epochs = gosset__load32(bytes + 12);
     GOSSET_REQUIRE(epochs >= 1 && gosset__load64(bytes + 40) <= epochs * trainer->steps_per_epoch, GOSSET_E_CORRUPT,
                    "%s: step: expected one of %u epochs, found %llu", path, epochs,

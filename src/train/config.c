@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CODE_BYTES_DEFAULT = 32, CODE_BYTES_MAX = 64, LEARN_MIN = 1000, EPOCHS_MAX = 100000 };
+enum { CODE_BYTES_DEFAULT = 32, CODE_BYTES_MIN = 8, CODE_BYTES_MAX = 128, LEARN_MIN = 1000, EPOCHS_MAX = 100000 };
 
 /* About five minutes on two cores for 200,000 vectors of 128 dimensions: 6 million anchors seen. */
 static const double ANCHORS_DEFAULT = 6e6;
 enum { EPOCHS_DEFAULT_MIN = 8, EPOCHS_DEFAULT_MAX = 150 };
 
-/* Mean squared coordinate of the default code points: the fields hold |coordinate| <= 7. */
-enum { NORM_PER_DIMENSION = 8, FIELD_MAX = 7, CELL_DIMENSION = 24 };
+/* The paper's sphere for 64 bits: 24 dimensions, norm 79. */
+enum { LATENT_DIMENSION = 24, NORM_PER_LATENT = 79 };
 
 static gosset_status choose_text(char *out, size_t size, const char *given, const char *what) {
     if (strlen(given) >= size)
@@ -30,32 +30,37 @@ static uint32_t spec_dimension(const char *spec) {
     return colon && sscanf(colon, ":%u", &dimension) == 1 ? dimension : 0;
 }
 
-static gosset_status choose_lattices(gosset__settings *settings, const gosset_train_config *config) {
+/*
+ * A code lattice alone asks for the paper's codes: its points. Otherwise the latent is for the cells, the code lattice
+ * measures it during training, and residual codes take the bytes.
+ */
+static gosset_status choose_lattices(gosset__settings *settings, const gosset_train_config *config, uint32_t input) {
     gosset_status status = GOSSET_OK;
-    uint32_t bytes = config->code_bytes ? config->code_bytes : CODE_BYTES_DEFAULT;
-    GOSSET_REQUIRE(bytes >= 4 && bytes <= CODE_BYTES_MAX && bytes % 4 == 0, GOSSET_E_CONFIG,
-                   "gosset_train_config: code_bytes: expected a multiple of 4 in 4..%d, found %u", CODE_BYTES_MAX,
-                   bytes);
+    const uint32_t bytes = config->code_bytes ? config->code_bytes : CODE_BYTES_DEFAULT;
+    const uint32_t fitting = input < LATENT_DIMENSION ? input : LATENT_DIMENSION;
+    GOSSET_REQUIRE(bytes >= CODE_BYTES_MIN && bytes <= CODE_BYTES_MAX && bytes % 4 == 0, GOSSET_E_CONFIG,
+                   "gosset_train_config: code_bytes: expected a multiple of 4 in %d..%d, found %u", CODE_BYTES_MIN,
+                   CODE_BYTES_MAX, bytes);
+    if (!config->code_lattice || config->code_bytes) settings->residual_words = bytes / 4 - 1;
     if (config->code_lattice) {
-        GOSSET_TRY(choose_text(settings->code_lattice, sizeof settings->code_lattice, config->code_lattice,
-                               "code_lattice"));
+        GOSSET_TRY(
+            choose_text(settings->code_lattice, sizeof settings->code_lattice, config->code_lattice, "code_lattice"));
     } else {
-        uint32_t dimension = config->output_dimension && !config->code_bytes ? config->output_dimension : 2 * bytes;
-        snprintf(settings->code_lattice, sizeof settings->code_lattice, "zn:%u:%u:%d", dimension,
-                 NORM_PER_DIMENSION * dimension, FIELD_MAX);
+        const uint32_t dimension = config->output_dimension ? config->output_dimension : fitting;
+        snprintf(settings->code_lattice, sizeof settings->code_lattice, "zn:%u:%u", dimension,
+                 (NORM_PER_LATENT * dimension + LATENT_DIMENSION - 1) / LATENT_DIMENSION);
     }
-    uint32_t dimension = spec_dimension(settings->code_lattice);
+    const uint32_t dimension = spec_dimension(settings->code_lattice);
     GOSSET_REQUIRE(!config->output_dimension || config->output_dimension == dimension, GOSSET_E_CONFIG,
                    "gosset_train_config: output_dimension: expected %u, that of the codes (%s), found %u", dimension,
                    settings->code_lattice, config->output_dimension);
     settings->output_dimension = dimension;
     if (config->cell_lattice)
-        GOSSET_TRY(choose_text(settings->cell_lattice, sizeof settings->cell_lattice, config->cell_lattice,
-                               "cell_lattice"));
+        GOSSET_TRY(
+            choose_text(settings->cell_lattice, sizeof settings->cell_lattice, config->cell_lattice, "cell_lattice"));
     else
         snprintf(settings->cell_lattice, sizeof settings->cell_lattice, "zn:%u:%u",
-                 dimension < CELL_DIMENSION ? dimension : CELL_DIMENSION,
-                 dimension >= CELL_DIMENSION ? 3u : dimension > 1 ? 2u : 1u);
+                 dimension < LATENT_DIMENSION ? dimension : LATENT_DIMENSION, dimension >= 3 ? 3u : dimension);
 out:
     return status;
 }
@@ -120,7 +125,7 @@ gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_
                    "gosset_train_config: width: expected at most %d, found %u", GOSSET__WIDTH_MAX, settings->width);
     GOSSET_REQUIRE(settings->anchors >= 2 && settings->anchors <= 65536, GOSSET_E_CONFIG,
                    "gosset_train_config: batch_size: expected 2..65536, found %u", settings->anchors);
-    GOSSET_TRY(choose_lattices(settings, config));
+    GOSSET_TRY(choose_lattices(settings, config, learn->dimension));
     GOSSET_TRY(choose_duration(settings, config, learn->count));
 out:
     return status;

@@ -71,16 +71,16 @@ gosset_status gosset__fold(const gosset__shape *shape, const gosset__parameters 
     float *inverse = mean + width;
     GOSSET_TRY(gosset__pool_run(pool, row_blocks, product_block,
                                 &(product_job){rows, features, width, sample, parameters->w1, NULL, 0, hidden}));
-    GOSSET_TRY(gosset__pool_run(pool, columns, statistics_block,
-                                &(statistics_job){rows, width, hidden, mean, inverse}));
+    GOSSET_TRY(
+        gosset__pool_run(pool, columns, statistics_block, &(statistics_job){rows, width, hidden, mean, inverse}));
     fold_layer(features, width, parameters->w1, parameters->gamma1, parameters->beta1, mean, inverse, folded->w1,
                folded->bias1);
     GOSSET_TRY(gosset__pool_run(pool, row_blocks, product_block,
                                 &(product_job){rows, features, width, sample, folded->w1, folded->bias1, 1, hidden}));
     GOSSET_TRY(gosset__pool_run(pool, row_blocks, product_block,
                                 &(product_job){rows, width, width, hidden, parameters->w2, NULL, 0, second}));
-    GOSSET_TRY(gosset__pool_run(pool, columns, statistics_block,
-                                &(statistics_job){rows, width, second, mean, inverse}));
+    GOSSET_TRY(
+        gosset__pool_run(pool, columns, statistics_block, &(statistics_job){rows, width, second, mean, inverse}));
     fold_layer(width, width, parameters->w2, parameters->gamma2, parameters->beta2, mean, inverse, folded->w2,
                folded->bias2);
     memcpy(folded->w3, parameters->w3, width * output * sizeof(float));
@@ -123,8 +123,8 @@ static gosset_status embed_block(void *context, size_t item, uint32_t worker) {
     return GOSSET_OK;
 }
 
-gosset_status gosset__embed(const gosset__shape *shape, const gosset__folded *folded, const float *inputs,
-                            size_t count, float *latents, gosset__pool *pool, const gosset__env *env) {
+gosset_status gosset__embed(const gosset__shape *shape, const gosset__folded *folded, const float *inputs, size_t count,
+                            float *latents, gosset__pool *pool, const gosset__env *env) {
     embed_job self = {.shape = shape, .folded = folded, .inputs = inputs, .count = count, .latents = latents};
     self.scratch_size = (size_t)ROW_BLOCK * (2 * shape->width + 1);
     size_t size = self.scratch_size * gosset__pool_threads(pool);

@@ -124,8 +124,7 @@ gosset_status gosset__learn_prepare(gosset__trainer *trainer, const gosset_vecto
     gosset__preprocess_fit(&trainer->model->preprocess, learn, trainer->kernels);
     preprocess_rows(trainer, learn, GOSSET_QUERY, order, held_out, self->queries);
     preprocess_rows(trainer, learn, GOSSET_BASE, order + held_out, self->count, self->owned[0]);
-    if (self->owned[1])
-        preprocess_rows(trainer, learn, GOSSET_QUERY, order + held_out, self->count, self->owned[1]);
+    if (self->owned[1]) preprocess_rows(trainer, learn, GOSSET_QUERY, order + held_out, self->count, self->owned[1]);
     for (uint32_t i = 0; i < trainer->model->held_out_count; i++)
         gosset__vector_row(learn, order[i], trainer->model->held_out + (size_t)i * learn->dimension);
     GOSSET_TRY(find_neighbours(trainer));

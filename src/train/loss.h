@@ -30,11 +30,11 @@ typedef struct gosset__loss_batch {
 typedef struct gosset__loss_ops {
     const char *name;
     /* how batches are drawn */
-    uint32_t positives, negatives;    /* members of each neighbourhood beside the anchor */
-    uint32_t neighbours;              /* positives are drawn from that many true neighbours */
-    uint32_t negative_first;          /* negatives are drawn from these ranks in the latent space, as if the whole */
-    uint32_t negative_last;           /* learn set had been searched */
-    uint32_t anchors;                 /* default batch size */
+    uint32_t positives, negatives; /* members of each neighbourhood beside the anchor */
+    uint32_t neighbours;           /* positives are drawn from that many true neighbours */
+    uint32_t negative_first;       /* negatives are drawn from these ranks in the latent space, as if the whole */
+    uint32_t negative_last;        /* learn set had been searched */
+    uint32_t anchors;              /* default batch size */
     /* defaults of the training around it */
     int skip; /* network with a linear skip that starts as the principal axes */
     uint32_t width;

@@ -17,7 +17,9 @@ typedef struct koleo {
     uint32_t *nearest; /* anchors */
 } koleo;
 
-size_t gosset__koleo_scratch_size(size_t anchors) { return anchors * anchors + anchors; }
+size_t gosset__koleo_scratch_size(size_t anchors) {
+    return anchors * anchors + anchors;
+}
 
 static gosset_status find_nearest(void *context, size_t item, uint32_t worker) {
     (void)worker;
@@ -48,7 +50,8 @@ gosset_status gosset__koleo(size_t anchors, uint32_t dimension, const float *lat
         const float *a = latents + i * dimension, *b = latents + (size_t)self.nearest[i] * dimension;
         float *ga = gradients + i * dimension, *gb = gradients + (size_t)self.nearest[i] * dimension;
         double square = EPSILON;
-        for (uint32_t t = 0; t < dimension; t++) square += ((double)a[t] - (double)b[t]) * ((double)a[t] - (double)b[t]);
+        for (uint32_t t = 0; t < dimension; t++)
+            square += ((double)a[t] - (double)b[t]) * ((double)a[t] - (double)b[t]);
         sum -= log((double)anchors * sqrt(square));
         float factor = (float)((double)weight / ((double)anchors * square));
         for (uint32_t t = 0; t < dimension; t++) {

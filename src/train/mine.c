@@ -45,7 +45,9 @@ static void keep_negatives(const gosset__trainer *trainer, size_t row, const uin
     for (; kept < trainer->mined_count; kept++) out[kept] = last;
 }
 
-size_t gosset__mined_subset(size_t learn_count) { return learn_count < SUBSET_MAX ? learn_count : SUBSET_MAX; }
+size_t gosset__mined_subset(size_t learn_count) {
+    return learn_count < SUBSET_MAX ? learn_count : SUBSET_MAX;
+}
 
 /* True neighbours take ranks among the found: as many as the subset is expected to hold, and some. */
 static uint32_t search_depth(const gosset__trainer *trainer) {
@@ -60,7 +62,8 @@ gosset_status gosset__mine(gosset__trainer *trainer, uint64_t epoch) {
     const gosset__env *env = &trainer->env;
     const gosset__learn *learn = &trainer->learn;
     gosset_status status;
-    uint32_t size = (uint32_t)gosset__mined_subset(trainer->learn.count), k = search_depth(trainer), d = trainer->shape.output;
+    uint32_t size = (uint32_t)gosset__mined_subset(trainer->learn.count), k = search_depth(trainer),
+             d = trainer->shape.output;
     int two_sided = learn->anchors != learn->rows;
     float *latents = gosset__alloc_array(env, learn->count, d * sizeof(float));
     float *base = gosset__alloc_array(env, size, d * sizeof(float));

@@ -7,8 +7,7 @@
 #include <string.h>
 
 enum {
-    ROWS_AT_ONCE = 64,   /* activations of a piece stay in the second-level cache */
-    ROWS_PER_ITEM = 1024 /* of a parallel apply */
+    ROWS_AT_ONCE = 64 /* activations of a piece stay in the second-level cache */
 };
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -40,14 +39,13 @@ out:
     return status;
 }
 
-static gosset_status create_lattices(gosset_model *model, const char *codes, const char *cells,
-                                     const gosset_env *env) {
+static gosset_status create_lattices(gosset_model *model, const char *codes, const char *cells, const gosset_env *env) {
     gosset_status status;
     GOSSET_TRY(gosset_lattice_create(&model->code_lattice, codes, env));
     GOSSET_TRY(gosset_lattice_create(&model->cell_lattice, cells, env));
     GOSSET_REQUIRE(model->code_lattice->dimension == model->shape.output, GOSSET_E_DIMENSION,
-                   "code lattice %s: dimension: expected the output dimension %u, found %u", codes,
-                   model->shape.output, model->code_lattice->dimension);
+                   "code lattice %s: dimension: expected the output dimension %u, found %u", codes, model->shape.output,
+                   model->code_lattice->dimension);
     GOSSET_REQUIRE(model->cell_lattice->dimension <= model->shape.output, GOSSET_E_DIMENSION,
                    "cell lattice %s: dimension: expected at most the output dimension %u, found %u", cells,
                    model->shape.output, model->cell_lattice->dimension);
@@ -55,9 +53,9 @@ out:
     return status;
 }
 
-gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shape, uint32_t input,
-                                   gosset_metric metric, uint32_t held_out_count, const char *code_lattice,
-                                   const char *cell_lattice, const gosset_env *env) {
+gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shape, uint32_t input, gosset_metric metric,
+                                   uint32_t held_out_count, const char *code_lattice, const char *cell_lattice,
+                                   const gosset_env *env) {
     *out = NULL;
     gosset__env own;
     gosset_status status = gosset__env_read(&own, env);
@@ -78,9 +76,30 @@ out:
     return status;
 }
 
+gosset_status gosset__model_make_residual(gosset_model *model, uint32_t nibble_words, uint32_t crumb_words,
+                                          float step) {
+    gosset_status status = GOSSET_OK;
+    model->residual = (gosset__residual){.nibble_words = nibble_words, .crumb_words = crumb_words, .step = step};
+    const size_t columns = gosset__residual_features(&model->residual);
+    if (columns == 0) return GOSSET_OK;
+    const size_t cells = (size_t)model->cell_lattice->point_count.word[0];
+    model->rotation = gosset__alloc_array(&model->env, model->shape.features * columns, sizeof(float));
+    model->centroids = gosset__alloc_array(&model->env, cells * columns, sizeof(float));
+    model->residual.centroids = model->centroids;
+    GOSSET_TRY(create_layer(model, &model->rotate, model->shape.features, (uint32_t)columns));
+    if (!model->rotation || !model->centroids) status = gosset__no_memory("centroids", cells * columns * sizeof(float));
+out:
+    return status;
+}
+
 void gosset_model_free(gosset_model *model) {
     if (!model) return;
     gosset__env env = model->env;
+    gosset__codec_free(model->codec);
+    gosset__free(&env, model->rotation);
+    gosset__free(&env, model->centroids);
+    gosset__free(&env, model->rotate.weights);
+    gosset__free(&env, model->rotate.bias);
     for (int i = 0; i < 3; i++) {
         gosset__free(&env, model->layers[i].weights);
         gosset__free(&env, model->layers[i].bias);
@@ -109,6 +128,11 @@ gosset_status gosset__model_finish(gosset_model *model) {
     memcpy(model->layers[0].bias, folded.bias1, shape->width * sizeof(float));
     memcpy(model->layers[1].bias, folded.bias2, shape->width * sizeof(float));
     memcpy(model->layers[2].bias, folded.bias3, shape->output * sizeof(float));
+    const uint32_t columns = gosset__residual_features(&model->residual);
+    if (columns > 0) pad_rows(&model->rotate, 0, shape->features, columns, model->rotation);
+    gosset_status status = gosset__codec_create(&model->codec, model->cell_lattice, model->code_lattice,
+                                                gosset__model_residual(model), &model->env, model->kernels);
+    if (status != GOSSET_OK) return status;
     return gosset__model_fingerprint(model, &model->fingerprint);
 }
 
@@ -125,7 +149,8 @@ gosset_status gosset_model_describe(const gosset_model *model, gosset_model_info
         .loss = model->loss,
         .code_lattice = model->code_lattice,
         .cell_lattice = model->cell_lattice,
-        .code_bytes = (uint32_t)gosset__round_up(model->shape.output, 8) / 2, /* 4-bit fields, whole scan groups */
+        .code_bytes = gosset__codec_code_size(model->codec),
+        .feature_dimension = gosset__codec_decoded(model->codec),
         .held_out = model->held_out_count,
         .epochs = model->epochs,
         .seed = model->seed,
@@ -153,19 +178,26 @@ typedef struct activations {
     float *second;   /* rows x hidden */
     float *joined;   /* rows x (hidden + features): without a skip, the same as second */
     float *output;   /* rows x padded output */
+    float *rotated;  /* rows x padded residual features */
 } activations;
 
 static size_t activations_lay(const gosset_model *model, size_t rows, void *block, activations *out) {
     size_t piece = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE, total = 0;
     size_t hidden = model->layers[1].out;
-    const size_t columns[] = {model->shape.features, hidden, hidden, model->shape.skip ? model->layers[2].in : 0,
-                              model->layers[2].out};
-    float *views[5];
-    for (int i = 0; i < 5; i++) {
+    const size_t columns[] = {
+        model->shape.features, hidden,           hidden, model->shape.skip ? model->layers[2].in : 0,
+        model->layers[2].out,  model->rotate.out};
+    float *views[6];
+    for (int i = 0; i < 6; i++) {
         views[i] = block ? (float *)block + total : NULL;
         total += gosset__round_up(piece * columns[i], 16);
     }
-    *out = (activations){views[0], views[1], views[2], model->shape.skip ? views[3] : views[2], views[4]};
+    *out = (activations){.features = views[0],
+                         .first = views[1],
+                         .second = views[2],
+                         .joined = model->shape.skip ? views[3] : views[2],
+                         .output = views[4],
+                         .rotated = views[5]};
     return total * sizeof(float);
 }
 
@@ -182,12 +214,18 @@ static void write_latent(const gosset_model *model, const gosset__kernels *kerne
     for (uint32_t i = 0; i < output; i++) latent[i] = usable ? y[i] / norm : i == 0 ? 1.0f : 0.0f;
 }
 
-static void map_piece(const gosset_model *model, const gosset__kernels *kernels, gosset_side side,
-                      const gosset_vectors *vectors, size_t first, size_t rows, const activations *s, float *latents) {
+static void map_features(const gosset_model *model, const gosset__kernels *kernels, size_t rows, const activations *s,
+                         float *out, size_t stride) {
+    const gosset__dense *rotate = &model->rotate;
+    const size_t columns = gosset__residual_features(&model->residual);
+    kernels->dense(s->features, rows, rotate->in, rotate->out, rotate->weights, rotate->bias, 0, s->rotated);
+    for (size_t r = 0; r < rows; r++) memcpy(out + r * stride, s->rotated + r * rotate->out, columns * sizeof(float));
+}
+
+static void map_latents(const gosset_model *model, const gosset__kernels *kernels, size_t rows, const activations *s,
+                        float *out, size_t stride) {
     const gosset__dense *layers = model->layers;
     size_t features = model->shape.features, hidden = layers[1].out;
-    for (size_t r = 0; r < rows; r++)
-        gosset__preprocess_row(&model->preprocess, kernels, side, vectors, first + r, s->features + r * features);
     kernels->dense(s->features, rows, layers[0].in, layers[0].out, layers[0].weights, layers[0].bias, 1, s->first);
     kernels->dense(s->first, rows, layers[1].in, layers[1].out, layers[1].weights, layers[1].bias, 1, s->second);
     for (size_t r = 0; model->shape.skip && r < rows; r++) {
@@ -196,61 +234,33 @@ static void map_piece(const gosset_model *model, const gosset__kernels *kernels,
         memcpy(row + hidden, s->features + r * features, features * sizeof(float));
     }
     kernels->dense(s->joined, rows, layers[2].in, layers[2].out, layers[2].weights, layers[2].bias, 0, s->output);
-    for (size_t r = 0; r < rows; r++)
-        write_latent(model, kernels, s->output + r * layers[2].out, latents + (first + r) * model->shape.output);
+    for (size_t r = 0; r < rows; r++) write_latent(model, kernels, s->output + r * layers[2].out, out + r * stride);
 }
 
-static void map_range(const gosset_model *model, const gosset__kernels *kernels, gosset_side side,
-                      const gosset_vectors *vectors, size_t first, size_t count, float *latents, void *block) {
+void gosset__model_map_to(const gosset_model *model, const gosset__kernels *kernels, gosset_side side,
+                          const gosset_vectors *vectors, size_t first, size_t count, const gosset__target *target,
+                          void *scratch) {
     activations s;
-    activations_lay(model, count, block, &s);
-    for (size_t done = 0; done < count; done += ROWS_AT_ONCE) {
-        size_t rows = count - done < ROWS_AT_ONCE ? count - done : ROWS_AT_ONCE;
-        map_piece(model, kernels, side, vectors, first + done, rows, &s, latents);
+    activations_lay(model, count, scratch, &s);
+    for (size_t done = 0, rows; done < count; done += rows) {
+        const size_t at = first + done;
+        rows = count - done < ROWS_AT_ONCE ? count - done : ROWS_AT_ONCE;
+        for (size_t r = 0; r < rows; r++)
+            gosset__preprocess_row(&model->preprocess, kernels, side, vectors, at + r,
+                                   s.features + r * model->shape.features);
+        if (target->latents)
+            map_latents(model, kernels, rows, &s, target->latents + at * target->stride, target->stride);
+        if (target->features && model->rotation)
+            map_features(model, kernels, rows, &s, target->features + at * target->stride, target->stride);
     }
 }
 
 void gosset__model_map(const gosset_model *model, const gosset__kernels *kernels, gosset_side side,
-                       const gosset_vectors *vectors, float *latents, void *scratch) {
-    map_range(model, kernels, side, vectors, 0, vectors->count, latents, scratch);
+                       const gosset_vectors *vectors, float *rows, void *scratch) {
+    const gosset__target target = {rows, rows + model->shape.output, gosset__codec_dimension(model->codec)};
+    gosset__model_map_to(model, kernels, side, vectors, 0, vectors->count, &target, scratch);
 }
 
-typedef struct apply {
-    const gosset_model *model;
-    gosset_side side;
-    const gosset_vectors *vectors;
-    float *latents;
-    unsigned char *scratch;
-    size_t scratch_size; /* per worker */
-} apply;
-
-static gosset_status apply_item(void *context, size_t item, uint32_t worker) {
-    const apply *self = context;
-    size_t first = item * ROWS_PER_ITEM, left = self->vectors->count - first;
-    map_range(self->model, self->model->kernels, self->side, self->vectors, first,
-              left < ROWS_PER_ITEM ? left : ROWS_PER_ITEM, self->latents, self->scratch + worker * self->scratch_size);
-    return GOSSET_OK;
-}
-
-gosset_status gosset_model_apply(const gosset_model *model, gosset_side side, const gosset_vectors *vectors,
-                                 float *latents) {
-    if (!model || !vectors || !latents)
-        return gosset__fail(GOSSET_E_ARGUMENT, "gosset_model_apply: expected model, vectors and latents, found NULL");
-    gosset_status status = gosset__rows_check(vectors, "gosset_model_apply: vectors");
-    gosset__pool *pool = NULL;
-    apply self = {.model = model, .side = side, .vectors = vectors, .latents = latents};
-    if (status != GOSSET_OK) return status;
-    GOSSET_REQUIRE(vectors->dimension == model->preprocess.input, GOSSET_E_DIMENSION,
-                   "gosset_model_apply: vectors: expected dimension %u, found %u", model->preprocess.input,
-                   vectors->dimension);
-    size_t items = (vectors->count + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM;
-    if (items > 1 && model->env.threads > 1) GOSSET_TRY(gosset__pool_create(&pool, &model->env));
-    self.scratch_size = gosset__round_up(gosset__model_scratch_size(model, vectors->count), 64);
-    self.scratch = gosset__alloc_array(&model->env, gosset__pool_threads(pool), self.scratch_size + 64);
-    GOSSET_REQUIRE(self.scratch, GOSSET_E_NO_MEMORY, "gosset_model_apply: no memory for activations");
-    GOSSET_TRY(gosset__pool_run(pool, items, apply_item, &self));
-out:
-    gosset__free(&model->env, self.scratch);
-    gosset__pool_free(pool);
-    return status;
+const gosset__residual *gosset__model_residual(const gosset_model *model) {
+    return model->rotation ? &model->residual : NULL;
 }

@@ -4,15 +4,19 @@
 
 #include "base/env.h"
 #include "base/pool.h"
-#include "kernel/kernel.h"
+#include "lattice/codec.h"
 #include <gosset/model.h>
 
 /** Scratch bytes gosset__model_map needs for up to `rows` vectors at once. */
 size_t gosset__model_scratch_size(const gosset_model *model, size_t rows);
 
-/** Latents of rows vectors with the caller's scratch: allocates nothing, thread-safe. */
+/** What a codec of the model's cells and codes is made with; NULL if its codes are lattice points. Borrowed. */
+const gosset__residual *gosset__model_residual(const gosset_model *model);
+
+/** The codec's rows (latents, with a residual features behind) of vectors, with the caller's scratch: allocates
+ *  nothing, thread-safe. */
 void gosset__model_map(const gosset_model *model, const gosset__kernels *kernels, gosset_side side,
-                       const gosset_vectors *vectors, float *latents, void *scratch);
+                       const gosset_vectors *vectors, float *rows, void *scratch);
 
 /** The held-out learn vectors kept for calibration: f32, count may be 0. Borrowed. */
 gosset_vectors gosset__model_held_out(const gosset_model *model);

@@ -14,11 +14,21 @@ enum {
     SECTION_TABLE = 264, /* offset of the section table */
     SECTION_ENTRY = 32,
     SECTION_ALIGNMENT = 64,
+    RESIDUAL = 488, /* words and step of the residual codes, 12 bytes */
+    RESIDUAL_SIZE = 12,
     HEADER_HASH = 504,
     IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
     IDENTITY_END = 256
 };
-enum { SECTION_MEAN, SECTION_WEIGHTS, SECTION_HELD_OUT, SECTION_TIMING, SECTION_COUNT };
+enum {
+    SECTION_MEAN,
+    SECTION_WEIGHTS,
+    SECTION_HELD_OUT,
+    SECTION_ROTATION,
+    SECTION_CENTROIDS,
+    SECTION_TIMING,
+    SECTION_COUNT
+};
 
 static const char MAGIC[8] = "GOSSETM";
 static const uint64_t FILE_SIZE_MAX = (uint64_t)1 << 32;
@@ -27,12 +37,36 @@ typedef struct section {
     uint64_t offset, size;
 } section;
 
-/* Where everything lies follows from the shape; the file's own table must agree. */
-static uint64_t lay_sections(const gosset__shape *shape, uint32_t input, uint32_t held_out, section *sections) {
+/** All sizes of a file follow from these. */
+typedef struct plan {
+    gosset__shape shape;
+    uint32_t input, held_out;
+    gosset_metric metric;
+    uint32_t nibble_words, crumb_words;
+    float step;
+    uint64_t cells;
+} plan;
+
+static plan plan_of(const gosset_model *model) {
+    return (plan){.shape = model->shape,
+                  .input = model->preprocess.input,
+                  .held_out = model->held_out_count,
+                  .metric = model->preprocess.metric,
+                  .nibble_words = model->residual.nibble_words,
+                  .crumb_words = model->residual.crumb_words,
+                  .step = model->residual.step,
+                  .cells = model->cell_lattice->point_count.word[0]};
+}
+
+/* Where everything lies; the file's own table must agree. */
+static uint64_t lay_sections(const plan *p, section *sections) {
+    const uint64_t columns = 8ull * p->nibble_words + 16ull * p->crumb_words;
     const uint64_t sizes[SECTION_COUNT] = {
-        (uint64_t)shape->features * 4,
-        (uint64_t)gosset__folded_count(shape) * 4,
-        (uint64_t)held_out * input * 4,
+        (uint64_t)p->shape.features * 4,
+        (uint64_t)gosset__folded_count(&p->shape) * 4,
+        (uint64_t)p->held_out * p->input * 4,
+        p->shape.features * columns * 4,
+        p->cells * columns * 4,
         8,
     };
     uint64_t at = HEADER_SIZE;
@@ -43,8 +77,12 @@ static uint64_t lay_sections(const gosset__shape *shape, uint32_t input, uint32_
     return at;
 }
 
-static void store_double(unsigned char *at, double value) { memcpy(at, &value, 8); }
-static void store_float(unsigned char *at, float value) { memcpy(at, &value, 4); }
+static void store_double(unsigned char *at, double value) {
+    memcpy(at, &value, 8);
+}
+static void store_float(unsigned char *at, float value) {
+    memcpy(at, &value, 4);
+}
 static double load_double(const unsigned char *at) {
     double value;
     memcpy(&value, at, 8);
@@ -75,6 +113,9 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
     memcpy(header + 96, model->loss, strlen(model->loss));
     memcpy(header + 128, model->code_lattice->spec, strlen(model->code_lattice->spec));
     memcpy(header + 192, model->cell_lattice->spec, strlen(model->cell_lattice->spec));
+    gosset__store32(header + RESIDUAL, model->residual.nibble_words);
+    gosset__store32(header + RESIDUAL + 4, model->residual.crumb_words);
+    store_float(header + RESIDUAL + 8, model->residual.step);
 }
 
 /* The identity and the hashes of all sections but the timing. */
@@ -82,6 +123,7 @@ static uint64_t fingerprint_of(const unsigned char *header) {
     gosset__hasher hasher;
     gosset__hasher_start(&hasher, FORMAT_VERSION);
     gosset__hasher_add(&hasher, header + IDENTITY_FIRST, IDENTITY_END - IDENTITY_FIRST);
+    gosset__hasher_add(&hasher, header + RESIDUAL, RESIDUAL_SIZE);
     for (int i = 0; i < SECTION_TIMING; i++)
         gosset__hasher_add(&hasher, header + SECTION_TABLE + i * SECTION_ENTRY + 24, 8);
     return gosset__hasher_value(&hasher);
@@ -108,9 +150,10 @@ static void write_header(const gosset_model *model, const section *sections, con
 }
 
 static uint64_t describe_file(const gosset_model *model, section *sections, unsigned char *header) {
-    uint64_t file_size = lay_sections(&model->shape, model->preprocess.input, model->held_out_count, sections);
-    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded, model->held_out,
-                                           &model->train_seconds};
+    const plan p = plan_of(model);
+    const uint64_t file_size = lay_sections(&p, sections);
+    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,    model->held_out,
+                                           model->rotation,        model->centroids, &model->train_seconds};
     write_header(model, sections, contents, file_size, header);
     return file_size;
 }
@@ -134,6 +177,10 @@ gosset_status gosset__model_serialize(const gosset_model *model, const gosset__e
     memcpy(bytes + sections[SECTION_MEAN].offset, model->preprocess.mean, sections[SECTION_MEAN].size);
     memcpy(bytes + sections[SECTION_WEIGHTS].offset, model->folded, sections[SECTION_WEIGHTS].size);
     memcpy(bytes + sections[SECTION_HELD_OUT].offset, model->held_out, sections[SECTION_HELD_OUT].size);
+    if (model->rotation) {
+        memcpy(bytes + sections[SECTION_ROTATION].offset, model->rotation, sections[SECTION_ROTATION].size);
+        memcpy(bytes + sections[SECTION_CENTROIDS].offset, model->centroids, sections[SECTION_CENTROIDS].size);
+    }
     store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
     *data = bytes;
     return GOSSET_OK;
@@ -173,24 +220,34 @@ static gosset_status check_envelope(const unsigned char *bytes, size_t size, con
     return GOSSET_OK;
 }
 
-static int text_ends(const unsigned char *text, size_t size) { return memchr(text, 0, size) != NULL; }
+static int text_ends(const unsigned char *text, size_t size) {
+    return memchr(text, 0, size) != NULL;
+}
+
+static gosset_status count_cells(const unsigned char *header, const gosset_env *env, uint64_t *cells) {
+    gosset_lattice *lattice;
+    gosset_status status = gosset_lattice_create(&lattice, (const char *)header + 192, env);
+    if (status == GOSSET_OK) *cells = lattice->point_count.word[0];
+    gosset_lattice_free(lattice);
+    return status;
+}
 
 /* A checksum proves that nothing changed, not that the writer was sane: every count is checked as well. */
-static gosset_status read_shape(const unsigned char *header, const char *name, gosset__shape *shape, uint32_t *input,
-                                gosset_metric *metric, uint32_t *held_out) {
+static gosset_status read_shape(const unsigned char *header, const char *name, plan *p) {
     gosset_status status = GOSSET_OK;
-    *input = gosset__load32(header + 32);
+    gosset__shape *shape = &p->shape;
+    p->input = gosset__load32(header + 32);
     *shape = (gosset__shape){gosset__load32(header + 36), gosset__load32(header + 40), gosset__load32(header + 44),
                              gosset__load32(header + 52)};
     uint32_t metric_number = gosset__load32(header + 48);
-    *held_out = gosset__load32(header + 56);
-    GOSSET_REQUIRE(*input >= 1 && *input <= GOSSET__DIMENSION_MAX, GOSSET_E_CORRUPT,
-                   "%s: input dimension: expected 1..%d, found %u", name, GOSSET__DIMENSION_MAX, *input);
+    p->held_out = gosset__load32(header + 56);
+    GOSSET_REQUIRE(p->input >= 1 && p->input <= GOSSET__DIMENSION_MAX, GOSSET_E_CORRUPT,
+                   "%s: input dimension: expected 1..%d, found %u", name, GOSSET__DIMENSION_MAX, p->input);
     GOSSET_REQUIRE(metric_number <= GOSSET_COSINE, GOSSET_E_CORRUPT, "%s: metric: expected 0..2, found %u", name,
                    metric_number);
-    *metric = (gosset_metric)metric_number;
-    GOSSET_REQUIRE(shape->features == gosset__preprocess_features(*input, *metric), GOSSET_E_CORRUPT,
-                   "%s: features: expected %u, found %u", name, gosset__preprocess_features(*input, *metric),
+    p->metric = (gosset_metric)metric_number;
+    GOSSET_REQUIRE(shape->features == gosset__preprocess_features(p->input, p->metric), GOSSET_E_CORRUPT,
+                   "%s: features: expected %u, found %u", name, gosset__preprocess_features(p->input, p->metric),
                    shape->features);
     GOSSET_REQUIRE(shape->width >= 1 && shape->width <= GOSSET__WIDTH_MAX, GOSSET_E_CORRUPT,
                    "%s: width: expected 1..%d, found %u", name, GOSSET__WIDTH_MAX, shape->width);
@@ -198,19 +255,34 @@ static gosset_status read_shape(const unsigned char *header, const char *name, g
                    "%s: output dimension: expected 1..%d, found %u", name, GOSSET__LATTICE_MAX_DIMENSION,
                    shape->output);
     GOSSET_REQUIRE(shape->skip <= 1, GOSSET_E_CORRUPT, "%s: skip: expected 0 or 1, found %u", name, shape->skip);
-    GOSSET_REQUIRE(*held_out <= GOSSET__HELD_OUT_MAX, GOSSET_E_CORRUPT, "%s: held-out vectors: expected 0..%d, found %u",
-                   name, GOSSET__HELD_OUT_MAX, *held_out);
+    GOSSET_REQUIRE(p->held_out <= GOSSET__HELD_OUT_MAX, GOSSET_E_CORRUPT,
+                   "%s: held-out vectors: expected 0..%d, found %u", name, GOSSET__HELD_OUT_MAX, p->held_out);
     GOSSET_REQUIRE(text_ends(header + 96, 32) && text_ends(header + 128, 64) && text_ends(header + 192, 64),
                    GOSSET_E_CORRUPT, "%s: header: expected texts that end in a zero byte", name);
 out:
     return status;
 }
 
-static gosset_status check_sections(const unsigned char *bytes, size_t size, const char *name,
-                                    const gosset__shape *shape, uint32_t input, uint32_t held_out,
+static gosset_status read_residual(const unsigned char *header, const char *name, plan *p) {
+    gosset_status status = GOSSET_OK;
+    p->nibble_words = gosset__load32(header + RESIDUAL);
+    p->crumb_words = gosset__load32(header + RESIDUAL + 4);
+    p->step = load_float(header + RESIDUAL + 8);
+    GOSSET_REQUIRE(p->nibble_words <= GOSSET__RESIDUAL_MAX_FEATURES / 8 &&
+                       p->crumb_words <= GOSSET__RESIDUAL_MAX_FEATURES / 16 &&
+                       8 * p->nibble_words + 16 * p->crumb_words <= GOSSET__RESIDUAL_MAX_FEATURES,
+                   GOSSET_E_CORRUPT, "%s: residual codes: expected at most %d features, found %u and %u words", name,
+                   GOSSET__RESIDUAL_MAX_FEATURES, p->nibble_words, p->crumb_words);
+    GOSSET_REQUIRE(p->nibble_words + p->crumb_words == 0 || (p->step > 0 && p->step < INFINITY), GOSSET_E_CORRUPT,
+                   "%s: residual codes: expected a positive step, found %g", name, (double)p->step);
+out:
+    return status;
+}
+
+static gosset_status check_sections(const unsigned char *bytes, size_t size, const char *name, const plan *p,
                                     section *sections) {
     gosset_status status = GOSSET_OK;
-    uint64_t expected = lay_sections(shape, input, held_out, sections);
+    uint64_t expected = lay_sections(p, sections);
     GOSSET_REQUIRE(expected == size, GOSSET_E_CORRUPT, "%s: size: expected %llu bytes for its shape, found %zu", name,
                    (unsigned long long)expected, size);
     GOSSET_REQUIRE(gosset__load32(bytes + 256) == SECTION_COUNT, GOSSET_E_CORRUPT,
@@ -251,6 +323,11 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
     memcpy(model->preprocess.mean, bytes + sections[SECTION_MEAN].offset, sections[SECTION_MEAN].size);
     memcpy(model->folded, bytes + sections[SECTION_WEIGHTS].offset, sections[SECTION_WEIGHTS].size);
     memcpy(model->held_out, bytes + sections[SECTION_HELD_OUT].offset, sections[SECTION_HELD_OUT].size);
+    const size_t columns = gosset__residual_features(&model->residual);
+    if (columns > 0) {
+        memcpy(model->rotation, bytes + sections[SECTION_ROTATION].offset, sections[SECTION_ROTATION].size);
+        memcpy(model->centroids, bytes + sections[SECTION_CENTROIDS].offset, sections[SECTION_CENTROIDS].size);
+    }
     model->train_seconds = load_double(bytes + sections[SECTION_TIMING].offset);
     memcpy(model->loss, bytes + 96, sizeof model->loss);
     model->epochs = gosset__load32(bytes + 60);
@@ -262,6 +339,8 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
     GOSSET_REQUIRE(all_finite(model->preprocess.mean, model->shape.features) &&
                        all_finite(model->folded, gosset__folded_count(&model->shape)) &&
                        all_finite(model->held_out, (size_t)model->held_out_count * model->preprocess.input) &&
+                       all_finite(model->rotation, sections[SECTION_ROTATION].size / 4) &&
+                       all_finite(model->centroids, sections[SECTION_CENTROIDS].size / 4) &&
                        isfinite(model->preprocess.scale) && isfinite(model->preprocess.largest_norm),
                    GOSSET_E_CORRUPT, "%s: weights: expected finite numbers, found NaN or infinity", name);
 out:
@@ -272,17 +351,18 @@ gosset_status gosset__model_parse(gosset_model **out, const void *data, size_t s
                                   const gosset_env *env) {
     const unsigned char *bytes = data;
     gosset_model *model = NULL;
-    gosset__shape shape;
-    uint32_t input, held_out;
-    gosset_metric metric = GOSSET_L2;
+    plan p = {0};
     section sections[SECTION_COUNT];
     gosset_status status;
     *out = NULL;
     GOSSET_TRY(check_envelope(bytes, size, name));
-    GOSSET_TRY(read_shape(bytes, name, &shape, &input, &metric, &held_out));
-    GOSSET_TRY(check_sections(bytes, size, name, &shape, input, held_out, sections));
-    GOSSET_TRY(gosset__model_create(&model, &shape, input, metric, held_out, (const char *)bytes + 128,
+    GOSSET_TRY(read_shape(bytes, name, &p));
+    GOSSET_TRY(read_residual(bytes, name, &p));
+    GOSSET_TRY(count_cells(bytes, env, &p.cells));
+    GOSSET_TRY(check_sections(bytes, size, name, &p, sections));
+    GOSSET_TRY(gosset__model_create(&model, &p.shape, p.input, p.metric, p.held_out, (const char *)bytes + 128,
                                     (const char *)bytes + 192, env));
+    GOSSET_TRY(gosset__model_make_residual(model, p.nibble_words, p.crumb_words, p.step));
     GOSSET_TRY(fill_model(model, bytes, sections, name));
     GOSSET_TRY(gosset__model_finish(model));
     *out = model;

@@ -1,8 +1,8 @@
 /*
  * A block of queries meets the base block by block: one matrix product fills a tile that stays in the second-level
  * cache, then each row of the tile is compared with that query's k-th best so far. Nearly all products fail that
- * comparison, so it runs over 32 columns at once; those that pass go to a list four times too long, which is cut back to
- * the k best when it is full (a heap costs five times as much: one mispredicted descent per candidate).
+ * comparison, so it runs over 32 columns at once; those that pass go to a list four times too long, which is cut back
+ * to the k best when it is full (a heap costs five times as much: one mispredicted descent per candidate).
  */
 #include "train/neighbours.h"
 #include "base/status.h"
@@ -35,8 +35,12 @@ static void select_best(candidate *items, size_t count, size_t k) {
     size_t low = 0, high = count - 1, target = k - 1;
     while (low < high) {
         candidate a = items[low], b = items[low + (high - low) / 2], c = items[high];
-        candidate pivot = better(a, b) ? (better(b, c) ? b : better(a, c) ? c : a)
-                                       : (better(a, c) ? a : better(b, c) ? c : b);
+        candidate pivot = better(a, b) ? (better(b, c)   ? b
+                                          : better(a, c) ? c
+                                                         : a)
+                                       : (better(a, c)   ? a
+                                          : better(b, c) ? c
+                                                         : b);
         size_t i = low, j = high;
         for (;;) { /* Hoare's partition: all items differ, by their ids */
             while (better(items[i], pivot)) i++;
@@ -172,8 +176,8 @@ static gosset_status run_blocks(search *self, gosset__pool *pool, const gosset__
 gosset_status gosset__neighbours(const gosset__neighbours_task *task, gosset__pool *pool, const gosset__env *env) {
     gosset_status status = GOSSET_OK;
     uint32_t threads = gosset__pool_threads(pool);
-    size_t scratch_size =
-        (size_t)QUERY_BLOCK * BASE_BLOCK * sizeof(float) + (size_t)QUERY_BLOCK * ((size_t)CAPACITY * task->k + 2 * STRIP) * sizeof(candidate);
+    size_t scratch_size = (size_t)QUERY_BLOCK * BASE_BLOCK * sizeof(float) +
+                          (size_t)QUERY_BLOCK * ((size_t)CAPACITY * task->k + 2 * STRIP) * sizeof(candidate);
     search self = {.task = task};
     self.half_norms = gosset__alloc_array(env, task->base_count, sizeof(float));
     self.scratch = gosset__alloc_zero(env, threads * sizeof *self.scratch);

@@ -9,7 +9,7 @@
 #ifndef GOSSET_TRAIN_NETWORK_H
 #define GOSSET_TRAIN_NETWORK_H
 
-#include "lattice/lattice.h"
+#include "lattice/codec.h"
 #include "train/model.h"
 #include "train/preprocess.h"
 
@@ -22,10 +22,10 @@ typedef struct gosset__shape {
 
 /** What is trained, as views of one block of floats: the matrices first (weight decay is for them alone). */
 typedef struct gosset__parameters {
-    float *w1;   /* features x width */
-    float *w2;   /* width x width */
-    float *w3;   /* width x output */
-    float *skip; /* features x output; NULL without */
+    float *w1;                              /* features x width */
+    float *w2;                              /* width x width */
+    float *w3;                              /* width x output */
+    float *skip;                            /* features x output; NULL without */
     float *gamma1, *beta1, *gamma2, *beta2; /* width */
     float *bias3;                           /* output */
 } gosset__parameters;
@@ -59,15 +59,32 @@ struct gosset_model {
     uint32_t held_out_count;
     char loss[32];
     gosset_lattice *code_lattice, *cell_lattice;
+    gosset__residual residual; /* no words: the model's codes are points of the code lattice */
+    float *rotation;           /* features x residual features, as stored */
+    float *centroids;          /* cells x residual features */
+    gosset__dense rotate;
+    gosset__codec *codec;
     uint32_t epochs;
     uint64_t seed, learn_count, fingerprint;
     double train_seconds, validation_recall;
 };
 
 /** A model with room for everything its shape needs; the caller fills preprocess, folded, held_out. */
-gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shape, uint32_t input,
-                                   gosset_metric metric, uint32_t held_out_count, const char *code_lattice,
-                                   const char *cell_lattice, const gosset_env *env);
+gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shape, uint32_t input, gosset_metric metric,
+                                   uint32_t held_out_count, const char *code_lattice, const char *cell_lattice,
+                                   const gosset_env *env);
+/** Room for a residual of these words (both 0: none): rotation and centroids, to be filled by the caller. */
+gosset_status gosset__model_make_residual(gosset_model *model, uint32_t nibble_words, uint32_t crumb_words, float step);
+/** Where mapped rows go: row i of the vectors to row i of the target. */
+typedef struct gosset__target {
+    float *latents, *features; /* NULL: not wanted */
+    size_t stride;             /* floats from row to row */
+} gosset__target;
+/** Rows [first, first + count); scratch for `count` rows. */
+void gosset__model_map_to(const gosset_model *model, const gosset__kernels *kernels, gosset_side side,
+                          const gosset_vectors *vectors, size_t first, size_t count, const gosset__target *target,
+                          void *scratch);
+
 /** To be called once the folded weights are in: lays them out for the kernels and computes the fingerprint. */
 gosset_status gosset__model_finish(gosset_model *model);
 /** XXH3 of the content, timing left out; model_file.c. */

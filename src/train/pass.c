@@ -11,7 +11,9 @@
 
 enum { ROW_BLOCK = 128, COLUMN_BLOCK = 64, WEIGHT_BLOCK = 128 };
 
-static size_t blocks_of(size_t count, size_t block) { return (count + block - 1) / block; }
+static size_t blocks_of(size_t count, size_t block) {
+    return (count + block - 1) / block;
+}
 
 typedef struct piece {
     size_t first, count;
@@ -25,11 +27,12 @@ static piece piece_of(size_t total, size_t block, size_t item) {
 gosset_status gosset__pass_create(gosset__pass *pass, const gosset__shape *shape, size_t rows, gosset__pool *pool,
                                   const gosset__env *env) {
     *pass = (gosset__pass){.env = *env, .pool = pool, .shape = *shape, .rows = rows};
-    float **const buffers[] = {&pass->x,   &pass->z,   &pass->dz,  &pass->u1,    &pass->h1,       &pass->u2,
-                               &pass->h2,  &pass->dh1, &pass->dh2, &pass->norms, &pass->inverse1, &pass->inverse2};
+    float **const buffers[] = {&pass->x,  &pass->z,   &pass->dz,  &pass->u1,    &pass->h1,       &pass->u2,
+                               &pass->h2, &pass->dh1, &pass->dh2, &pass->norms, &pass->inverse1, &pass->inverse2};
     size_t hidden = rows * shape->width, output = rows * shape->output;
-    const size_t sizes[] = {rows * shape->features, output, output, hidden, hidden, hidden, hidden, hidden, hidden,
-                            rows, shape->width, shape->width};
+    const size_t sizes[] = {
+        rows * shape->features, output,      output, hidden, hidden, hidden, hidden, hidden, hidden, rows,
+        shape->width,           shape->width};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *buffers[i] = gosset__alloc_zero(env, sizes[i] * sizeof(float));
         if (!*buffers[i]) {

@@ -136,8 +136,8 @@ static void tear_down(gosset__trainer *trainer) {
     const gosset__env *env = &trainer->env;
     gosset__learn_free(&trainer->learn, env);
     gosset__pass_free(&trainer->pass);
-    void *const blocks[] = {trainer->parameters, trainer->gradients, trainer->best,      trainer->state,
-                            trainer->folded,     trainer->mined,     trainer->batch_ids, trainer->batch_radii,
+    void *const blocks[] = {trainer->parameters, trainer->gradients,   trainer->best,      trainer->state,
+                            trainer->folded,     trainer->mined,       trainer->batch_ids, trainer->batch_radii,
                             trainer->order,      trainer->loss_scratch};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) gosset__free(env, blocks[i]);
     gosset__pool_free(trainer->pool);
@@ -195,7 +195,9 @@ out:
     return status;
 }
 
-static uint32_t validation_interval(uint32_t epochs) { return (epochs + VALIDATIONS_MAX - 1) / VALIDATIONS_MAX; }
+static uint32_t validation_interval(uint32_t epochs) {
+    return (epochs + VALIDATIONS_MAX - 1) / VALIDATIONS_MAX;
+}
 
 static gosset_status start_epoch(gosset__trainer *trainer, uint64_t epoch) {
     return trainer->settings.loss->negatives ? gosset__mine(trainer, epoch) : GOSSET_OK;
@@ -275,12 +277,13 @@ static gosset_status train_loop(gosset__trainer *trainer) {
         smooth = smooth == 0 ? loss : 0.98 * smooth + 0.02 * loss;
         if (trainer->step % trainer->steps_per_epoch == 0) GOSSET_TRY(end_epoch(trainer));
         double rate = (gosset__seconds() - started) / (double)(trainer->step - first);
-        status = gosset__tick(&ticker, &(gosset_progress){.phase = "train",
-                                                          .done = trainer->step,
-                                                          .total = trainer->steps,
-                                                          .seconds_left = rate * (double)(trainer->steps - trainer->step),
-                                                          .loss = smooth,
-                                                          .recall = trainer->recall});
+        status =
+            gosset__tick(&ticker, &(gosset_progress){.phase = "train",
+                                                     .done = trainer->step,
+                                                     .total = trainer->steps,
+                                                     .seconds_left = rate * (double)(trainer->steps - trainer->step),
+                                                     .loss = smooth,
+                                                     .recall = trainer->recall});
         if (status != GOSSET_OK) return cancel(trainer, status);
     }
 out:
@@ -291,6 +294,7 @@ static gosset_status deliver(gosset__trainer *trainer, const gosset_vectors *lea
     gosset_model *model = trainer->model;
     gosset_status status;
     GOSSET_TRY(gosset__trainer_fold(trainer, trainer->best, model->folded));
+    if (trainer->settings.residual_words > 0) GOSSET_TRY(gosset__residual_fit(trainer));
     memcpy(model->loss, trainer->settings.loss->name, strlen(trainer->settings.loss->name) + 1);
     model->epochs = trainer->settings.epochs;
     model->seed = trainer->settings.seed;

@@ -23,6 +23,7 @@ typedef struct gosset__settings {
     gosset_metric metric;
     const gosset__loss_ops *loss;
     char code_lattice[64], cell_lattice[64];
+    uint32_t residual_words; /* of 4 bytes, in residual codes; 0 = codes are points of the code lattice */
     uint32_t width, output_dimension;
     uint32_t epochs; /* 0 = to be set from `minutes` */
     double minutes;
@@ -39,18 +40,18 @@ gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_
 
 /** The learn set as the trainer uses it; learn.c. Rows are in random order, held-out ones apart. */
 typedef struct gosset__learn {
-    size_t count;          /* rows trained on */
-    const float *rows;     /* count x features */
-    const float *anchors;  /* the same as seen from the query side; equal to rows unless the metric is IP */
-    uint32_t k;            /* true neighbours known of each row */
-    uint32_t *neighbours;  /* count x k */
-    float *radii;          /* count */
-    size_t query_count;    /* validation: held-out queries against the first base_count rows */
+    size_t count;         /* rows trained on */
+    const float *rows;    /* count x features */
+    const float *anchors; /* the same as seen from the query side; equal to rows unless the metric is IP */
+    uint32_t k;           /* true neighbours known of each row */
+    uint32_t *neighbours; /* count x k */
+    float *radii;         /* count */
+    size_t query_count;   /* validation: held-out queries against the first base_count rows */
     size_t base_count;
-    float *queries;        /* query_count x features */
-    uint32_t *truth;       /* query_count x GOSSET__VALIDATION_K */
-    uint64_t fingerprint;  /* of the vectors as given */
-    float *owned[2];       /* memory of rows and anchors */
+    float *queries;       /* query_count x features */
+    uint32_t *truth;      /* query_count x GOSSET__VALIDATION_K */
+    uint64_t fingerprint; /* of the vectors as given */
+    float *owned[2];      /* memory of rows and anchors */
 } gosset__learn;
 
 typedef struct gosset__trainer {
@@ -94,6 +95,8 @@ void gosset__batch_order(gosset__trainer *trainer, uint64_t epoch);
 void gosset__batch_draw(gosset__trainer *trainer, uint64_t step);
 /** validate.c: recall@10 of the codes of the current parameters. */
 gosset_status gosset__validate(gosset__trainer *trainer, double *recall);
+/** residual.c: what the cells of the finished map leave of the learn set, made into the model's residual codes. */
+gosset_status gosset__residual_fit(gosset__trainer *trainer);
 /** checkpoint.c */
 gosset_status gosset__checkpoint_save(const gosset__trainer *trainer);
 gosset_status gosset__checkpoint_load(gosset__trainer *trainer);

@@ -52,8 +52,8 @@ gosset_status gosset__validate(gosset__trainer *trainer, double *recall) {
     GOSSET_TRY(
         gosset__embed(&trainer->shape, &folded, learn->queries, learn->query_count, queries, trainer->pool, env));
     encode codes = {trainer->model->code_lattice, learn->base_count, base};
-    GOSSET_TRY(gosset__pool_run(trainer->pool, (learn->base_count + ENCODE_BLOCK - 1) / ENCODE_BLOCK, encode_block,
-                                &codes));
+    GOSSET_TRY(
+        gosset__pool_run(trainer->pool, (learn->base_count + ENCODE_BLOCK - 1) / ENCODE_BLOCK, encode_block, &codes));
     const gosset__neighbours_task task = {.queries = queries,
                                           .base = base,
                                           .query_count = learn->query_count,
