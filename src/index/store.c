@@ -5,6 +5,7 @@
 #include "index/directory.h"
 #include "index/store_internal.h"
 #include "kernel/kernel.h"
+#include <sys/mman.h>
 
 enum { OPEN_ATTEMPTS = 8 };
 
@@ -75,8 +76,8 @@ static gosset_status open_io(gosset__store *store, const char *io) {
         files[i].pages_offset = store->shards[i].header.sections[GOSSET__SECTION_PAGES].offset;
         files[i].page_count = store->shards[i].header.page_count;
     }
-    GOSSET_TRY(gosset__io_files_open(&store->files, io, files, store->shard_count, store->layout.page_size,
-                                     &store->env));
+    GOSSET_TRY(
+        gosset__io_files_open(&store->files, io, files, store->shard_count, store->layout.page_size, &store->env));
     store->resident_bytes += store->files->resident_bytes;
 out:
     gosset__free(&store->env, files);
@@ -93,8 +94,8 @@ static gosset_status allocate(gosset__store *store, const gosset__manifest *mani
     if (store->cell_first == NULL || store->shard_first_row == NULL || store->shard_first_page == NULL ||
         store->shards == NULL)
         return gosset__no_memory("the directory of cells", cells * sizeof *store->cell_first);
-    store->resident_bytes = sizeof *store + cells * sizeof *store->cell_first +
-                            shards * (2 * sizeof(uint64_t) + sizeof *store->shards);
+    store->resident_bytes =
+        sizeof *store + cells * sizeof *store->cell_first + shards * (2 * sizeof(uint64_t) + sizeof *store->shards);
     if (manifest->calibration_size > 0) {
         store->calibration = gosset__alloc(env, manifest->calibration_size);
         if (store->calibration == NULL) return gosset__no_memory("the calibration", manifest->calibration_size);
@@ -104,8 +105,8 @@ static gosset_status allocate(gosset__store *store, const gosset__manifest *mani
     return GOSSET_OK;
 }
 
-gosset_status gosset__store_open_manifest(gosset__store **out, const char *directory,
-                                          const gosset__manifest *manifest, const char *io, const gosset__env *env) {
+gosset_status gosset__store_open_manifest(gosset__store **out, const char *directory, const gosset__manifest *manifest,
+                                          const char *io, const gosset__env *env) {
     gosset_status status = GOSSET_OK;
     *out = NULL;
     gosset__store *store = gosset__alloc_zero(env, sizeof *store);
@@ -210,13 +211,27 @@ static gosset_status load_codes(void *context, const uint8_t *codes, size_t coun
     return GOSSET_OK;
 }
 
+/*
+ * Scans jump from cell to cell. In pages of 4 KiB every jump looks its address up anew, which was a third of the time
+ * of a cold scan (2 MB of codes out of 32: 157 us, in pages of 2 MiB 110).
+ */
+static uint8_t *allocate_blocks(const gosset__env *env, size_t count, size_t block_size) {
+    const size_t huge = (size_t)2 << 20;
+    size_t bytes;
+    if (__builtin_mul_overflow(count, block_size, &bytes)) return NULL;
+    if (bytes < 2 * huge) return gosset__alloc(env, bytes);
+    uint8_t *blocks = gosset__alloc_aligned(env, bytes, huge);
+    if (blocks != NULL) madvise(blocks, bytes / huge * huge, MADV_HUGEPAGE); /* advice: refusal costs only time */
+    return blocks;
+}
+
 gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn block, const void *context) {
     gosset_status status = GOSSET_OK;
     size_t block_size = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size;
     load_context load = {.store = store, .block = block, .context = context};
     if (store->blocks != NULL) return gosset__fail(GOSSET_E_STATE, "%s: codes are loaded already", store->directory);
     store->block_count = (store->row_count + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
-    store->blocks = gosset__alloc_array(&store->env, (size_t)store->block_count, block_size);
+    store->blocks = allocate_blocks(&store->env, (size_t)store->block_count, block_size);
     load.pending = gosset__alloc(&store->env, block_size);
     GOSSET_REQUIRE(store->blocks != NULL && load.pending != NULL, GOSSET_E_NO_MEMORY,
                    "%s: no memory for %llu codes of %u bytes", store->directory, (unsigned long long)store->row_count,
