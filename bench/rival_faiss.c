@@ -44,8 +44,8 @@ typedef struct faiss_run {
 } faiss_run;
 
 /*
- * FAISS is parallel by OpenMP around BLAS. Threads of both kinds only fight for the CPUs (measured: training PQ32 on
- * 20,000 vectors takes ten times as long), except in an exhaustive search, which is one large product.
+ * FAISS is parallel by OpenMP around BLAS. With threads of both kinds they wait for the same CPUs, so BLAS gets one,
+ * except in an exhaustive search, which is one large product.
  */
 void bench_faiss_threads(uint32_t threads, int one_product) {
     omp_set_num_threads((int)threads);
