@@ -6,7 +6,7 @@
 
 enum { GOSSET__NAME_MAX = 64 };
 #define GOSSET__MANIFEST_NAME "MANIFEST.gosset"
-#define GOSSET__LOCK_NAME "LOCK"
+#define GOSSET__LOCK_NAME     "LOCK"
 
 void gosset__shard_name(char out[GOSSET__NAME_MAX], uint64_t generation, uint32_t number);
 void gosset__model_name(char out[GOSSET__NAME_MAX], uint64_t generation);

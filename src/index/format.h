@@ -6,10 +6,10 @@
 
 enum {
     GOSSET__FORMAT_VERSION = 1,
-    GOSSET__BLOCK = 4096,        /* every part of a shard starts and ends on a multiple of this */
-    GOSSET__HASH_SIZE = 8,       /* an XXH3-64 value */
+    GOSSET__BLOCK = 4096,  /* every part of a shard starts and ends on a multiple of this */
+    GOSSET__HASH_SIZE = 8, /* an XXH3-64 value */
     GOSSET__ID_SIZE = 8,
-    GOSSET__LAYOUT_SIZE = 40,    /* bytes of a layout in a header */
+    GOSSET__LAYOUT_SIZE = 40, /* bytes of a layout in a header */
     GOSSET__MAX_DIMENSION = 4096,
     GOSSET__MAX_CODE_SIZE = 4096,
     GOSSET__MAX_CELLS = 1 << 24,

@@ -23,9 +23,9 @@ out:
 }
 
 void gosset__layout_store(const gosset__layout *layout, uint8_t *out) {
-    const uint32_t fields[8] = {layout->dimension,  (uint32_t)layout->type, (uint32_t)layout->metric,
-                                layout->code_size,  layout->cell_count,     layout->record_size,
-                                layout->page_size,  layout->records_per_page};
+    const uint32_t fields[8] = {layout->dimension, (uint32_t)layout->type,  (uint32_t)layout->metric,
+                                layout->code_size, layout->cell_count,      layout->record_size,
+                                layout->page_size, layout->records_per_page};
     for (size_t i = 0; i < 8; i++) gosset__store32(out + 4 * i, fields[i]);
     gosset__store64(out + 32, layout->fingerprint);
 }

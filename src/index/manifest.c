@@ -77,12 +77,11 @@ static gosset_status read_head(gosset__manifest *out, uint64_t *shard_count, con
     out->file_length = size;
     *shard_count = gosset__load64(data + AT_SHARD_COUNT);
     uint64_t calibration = gosset__load64(data + AT_CALIBRATION_LENGTH);
-    GOSSET_REQUIRE(out->generation > 0 && *shard_count <= GOSSET__MAX_SHARDS &&
-                       calibration <= GOSSET__MAX_CALIBRATION &&
-                       gosset__round_up(HEADER_LENGTH + *shard_count * SHARD_SIZE + calibration, 8) +
-                               GOSSET__HASH_SIZE == size,
-                   GOSSET_E_CORRUPT, "%s: %llu shards and %llu calibration bytes do not give %zu bytes", path,
-                   (unsigned long long)*shard_count, (unsigned long long)calibration, size);
+    GOSSET_REQUIRE(
+        out->generation > 0 && *shard_count <= GOSSET__MAX_SHARDS && calibration <= GOSSET__MAX_CALIBRATION &&
+            gosset__round_up(HEADER_LENGTH + *shard_count * SHARD_SIZE + calibration, 8) + GOSSET__HASH_SIZE == size,
+        GOSSET_E_CORRUPT, "%s: %llu shards and %llu calibration bytes do not give %zu bytes", path,
+        (unsigned long long)*shard_count, (unsigned long long)calibration, size);
     out->calibration_size = (size_t)calibration;
 out:
     return status;

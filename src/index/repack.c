@@ -130,15 +130,21 @@ static void project(gosset__repacker *self, const uint32_t *rows, uint32_t count
     }
 }
 
-static int before(const float *keys, uint32_t a, uint32_t b) { return keys[a] != keys[b] ? keys[a] < keys[b] : a < b; }
+static int before(const float *keys, uint32_t a, uint32_t b) {
+    return keys[a] != keys[b] ? keys[a] < keys[b] : a < b;
+}
 
 /* Moves the `left` first rows in key order to the front (Hoare's selection, median of three). */
 static void select_left(const float *keys, uint32_t *rows, uint32_t count, uint32_t left) {
     int64_t low = 0, high = (int64_t)count - 1, cut = left;
     while (low < high) {
         uint32_t a = rows[low], b = rows[low + (high - low) / 2], c = rows[high];
-        uint32_t pivot = before(keys, a, b) ? (before(keys, b, c) ? b : before(keys, a, c) ? c : a)
-                                            : (before(keys, a, c) ? a : before(keys, b, c) ? c : b);
+        uint32_t pivot = before(keys, a, b) ? (before(keys, b, c)   ? b
+                                               : before(keys, a, c) ? c
+                                                                    : a)
+                                            : (before(keys, a, c)   ? a
+                                               : before(keys, b, c) ? c
+                                                                    : b);
         int64_t i = low, j = high;
         while (i <= j) {
             while (before(keys, rows[i], pivot)) i++;

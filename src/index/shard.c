@@ -64,25 +64,27 @@ void gosset__shard_header_store(gosset__shard_header *header, uint8_t page[GOSSE
 static gosset_status check_geometry(const gosset__shard_header *header, uint64_t cells, const char *path) {
     gosset_status status = GOSSET_OK;
     gosset__shard_header expected = *header;
-    GOSSET_REQUIRE(header->row_count <= header->file_length / header->layout.code_size &&
-                       header->row_count < UINT32_MAX && cells <= header->row_count &&
-                       cells <= header->layout.cell_count,
-                   GOSSET_E_CORRUPT, "%s: header at byte 0: %llu rows of %llu cells do not fit %llu bytes", path,
-                   (unsigned long long)header->row_count, (unsigned long long)cells,
-                   (unsigned long long)header->file_length);
+    GOSSET_REQUIRE(
+        header->row_count <= header->file_length / header->layout.code_size && header->row_count < UINT32_MAX &&
+            cells <= header->row_count && cells <= header->layout.cell_count,
+        GOSSET_E_CORRUPT, "%s: header at byte 0: %llu rows of %llu cells do not fit %llu bytes", path,
+        (unsigned long long)header->row_count, (unsigned long long)cells, (unsigned long long)header->file_length);
     gosset__shard_place(&expected, header->row_count, cells);
     GOSSET_REQUIRE(expected.file_length == header->file_length && expected.page_count == header->page_count,
-                   GOSSET_E_CORRUPT, "%s: header at byte 0: %llu rows: expected %llu pages and %llu bytes, found %llu "
-                   "and %llu", path, (unsigned long long)header->row_count, (unsigned long long)expected.page_count,
+                   GOSSET_E_CORRUPT,
+                   "%s: header at byte 0: %llu rows: expected %llu pages and %llu bytes, found %llu "
+                   "and %llu",
+                   path, (unsigned long long)header->row_count, (unsigned long long)expected.page_count,
                    (unsigned long long)expected.file_length, (unsigned long long)header->page_count,
                    (unsigned long long)header->file_length);
     for (int i = 0; i < GOSSET__SECTIONS; i++)
         GOSSET_REQUIRE(expected.sections[i].offset == header->sections[i].offset &&
                            expected.sections[i].length == header->sections[i].length,
-                       GOSSET_E_CORRUPT, "%s: header at byte 0: section %d: expected %llu bytes at %llu, found %llu at "
-                       "%llu", path, i + 1, (unsigned long long)expected.sections[i].length,
-                       (unsigned long long)expected.sections[i].offset,
-                       (unsigned long long)header->sections[i].length,
+                       GOSSET_E_CORRUPT,
+                       "%s: header at byte 0: section %d: expected %llu bytes at %llu, found %llu at "
+                       "%llu",
+                       path, i + 1, (unsigned long long)expected.sections[i].length,
+                       (unsigned long long)expected.sections[i].offset, (unsigned long long)header->sections[i].length,
                        (unsigned long long)header->sections[i].offset);
 out:
     return status;

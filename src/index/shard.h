@@ -51,7 +51,7 @@ typedef struct gosset__shard_writer {
     gosset__shard_header header;
     gosset__stream cells, codes, pages;
     gosset__hasher cells_hash, codes_hash, pages_hash;
-    uint64_t rows, page;  /* written so far */
+    uint64_t rows, page; /* written so far */
     uint32_t cell_rows, cell, page_records;
     uint8_t *memory; /* the buffers of the three streams */
 } gosset__shard_writer;

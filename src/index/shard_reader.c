@@ -49,8 +49,8 @@ gosset_status gosset__page_damaged(const gosset__shard *shard, uint64_t page) {
                         (unsigned long long)page, (unsigned long long)gosset__page_offset(&shard->header, page));
 }
 
-static gosset_status check_cells(const gosset__shard *shard, const uint8_t *cells, size_t count,
-                                 gosset__cell_fn visit, void *context) {
+static gosset_status check_cells(const gosset__shard *shard, const uint8_t *cells, size_t count, gosset__cell_fn visit,
+                                 void *context) {
     gosset_status status = GOSSET_OK;
     const uint64_t offset = shard->header.sections[GOSSET__SECTION_CELLS].offset;
     uint64_t rows = 0;

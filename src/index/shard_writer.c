@@ -82,8 +82,8 @@ static gosset_status end_page(gosset__shard_writer *writer) {
     size_t used = (size_t)writer->page_records * layout->record_size, end = layout->page_size - GOSSET__HASH_SIZE;
     if (writer->page_records == 0) return GOSSET_OK;
     memset(page + used, 0, end - used);
-    gosset__store64(page + end, gosset__page_hash(layout, writer->header.generation, writer->header.number,
-                                                  writer->page, page));
+    gosset__store64(page + end,
+                    gosset__page_hash(layout, writer->header.generation, writer->header.number, writer->page, page));
     gosset__hasher_add(&writer->pages_hash, page + end, GOSSET__HASH_SIZE);
     pages->used += layout->page_size;
     writer->page++;

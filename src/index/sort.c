@@ -204,8 +204,8 @@ static void file_close(gosset__sorter *sorter, sort_file *file) {
 static gosset_status add_run(gosset__sorter *sorter, sort_file *file, uint64_t end) {
     if (file->run_count == file->run_capacity) {
         uint32_t capacity = file->run_capacity == 0 ? 16 : 2 * file->run_capacity;
-        sort_run *runs = gosset__realloc(&sorter->env, file->runs, file->run_capacity * sizeof *runs,
-                                         capacity * sizeof *runs);
+        sort_run *runs =
+            gosset__realloc(&sorter->env, file->runs, file->run_capacity * sizeof *runs, capacity * sizeof *runs);
         if (runs == NULL) return gosset__no_memory("the list of runs", capacity * sizeof *runs);
         file->runs = runs;
         file->run_capacity = capacity;
@@ -390,7 +390,9 @@ gosset_status gosset__sorter_next(gosset__sorter *sorter, const uint8_t **row) {
     return GOSSET_OK;
 }
 
-uint32_t gosset__sorter_runs(const gosset__sorter *sorter) { return sorter->runs_written; }
+uint32_t gosset__sorter_runs(const gosset__sorter *sorter) {
+    return sorter->runs_written;
+}
 
 void gosset__sorter_free(gosset__sorter *sorter) {
     if (sorter == NULL) return;

@@ -13,8 +13,8 @@ typedef struct gosset__shard {
 } gosset__shard;
 
 /** Opens what a manifest describes, whether the manifest is published or not. */
-gosset_status gosset__store_open_manifest(gosset__store **out, const char *directory,
-                                          const gosset__manifest *manifest, const char *io, const gosset__env *env);
+gosset_status gosset__store_open_manifest(gosset__store **out, const char *directory, const gosset__manifest *manifest,
+                                          const char *io, const gosset__env *env);
 
 /** Opens shard `number` and checks its header, its length, and the manifest's entry. */
 gosset_status gosset__shard_open(gosset__shard *shard, const char *directory, const gosset__manifest *manifest,

@@ -36,7 +36,9 @@ struct gosset__store_writer {
 
 /* ---- create --------------------------------------------------------------------------------- */
 
-static uint64_t histogram_size(const gosset__layout *layout) { return layout->cell_count * sizeof(uint64_t); }
+static uint64_t histogram_size(const gosset__layout *layout) {
+    return layout->cell_count * sizeof(uint64_t);
+}
 
 static gosset_status check_budget(const gosset__store_writer *writer) {
     uint64_t minimum = histogram_size(&writer->layout) + gosset__shard_writer_minimum(&writer->layout) +
@@ -137,8 +139,8 @@ static gosset_status add_row(gosset__store_writer *writer, uint32_t cell, const 
     uint8_t *row;
     GOSSET_REQUIRE(cell < layout->cell_count, GOSSET_E_ARGUMENT, "%s: cell: expected less than %u, found %u",
                    writer->directory, layout->cell_count, cell);
-    GOSSET_REQUIRE(id != UINT64_MAX, GOSSET_E_ARGUMENT, "%s: id: %llu is reserved for \"no vector\"",
-                   writer->directory, (unsigned long long)id);
+    GOSSET_REQUIRE(id != UINT64_MAX, GOSSET_E_ARGUMENT, "%s: id: %llu is reserved for \"no vector\"", writer->directory,
+                   (unsigned long long)id);
     GOSSET_TRY(gosset__sorter_push(writer->sorter, &row));
     gosset__store32(row, __builtin_bswap32(cell));
     memcpy(row + CELL_SIZE, code, layout->code_size);
@@ -308,9 +310,8 @@ static gosset_status write_shard(gosset__store_writer *writer, const shard_plan 
             left -= count;
             if (writer->shard.rows - ticked < TICK_ROWS) continue;
             ticked = writer->shard.rows;
-            gosset_progress progress = {.phase = "write",
-                                        .done = writer->manifest.row_count + writer->shard.rows,
-                                        .total = writer->row_count};
+            gosset_progress progress = {
+                .phase = "write", .done = writer->manifest.row_count + writer->shard.rows, .total = writer->row_count};
             GOSSET_TRY(gosset__tick(&writer->ticker, &progress));
         }
     }

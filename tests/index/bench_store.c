@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "index/store_internal.h"
+#include "kernel/kernel.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,9 @@ static void must(gosset_status status) {
     exit(1);
 }
 
+static const gosset__kernels *kernels;
 static uint32_t distance(const uint8_t *a, const uint8_t *b) {
-    uint32_t sum = 0;
-    for (int i = 0; i < DIMENSION; i++) sum += (uint32_t)((a[i] - b[i]) * (a[i] - b[i]));
-    return sum;
+    return kernels->l2_u8(a, b, DIMENSION);
 }
 
 static uint8_t *load_vectors(const char *path, size_t count) {
@@ -98,6 +98,7 @@ int main(int count, char **arguments) {
     gosset__env env;
     gosset__rng rng = gosset__rng_make(1, 2);
     must(gosset__env_read(&env, NULL));
+    must(gosset__kernels_get(&kernels, ""));
     uint32_t *cells = malloc(rows * sizeof *cells);
     if (count <= 5)
         for (size_t i = 0; i < rows * DIMENSION / 8; i++) ((uint64_t *)(void *)vectors)[i] = gosset__rng_next(&rng);
@@ -109,15 +110,13 @@ int main(int count, char **arguments) {
             if (d < best) best = d, cells[i] = c;
         }
     }
-    gosset__store_config config = {.layout = {.dimension = DIMENSION,
-                                              .type = GOSSET_U8,
-                                              .code_size = CODE_SIZE,
-                                              .cell_count = cell_count},
-                                   .memory = (uint64_t)atol(arguments[2]) << 20,
-                                   .shard_size = 1 << 30,
-                                   .model = "none",
-                                   .model_size = 4,
-                                   .replace = 1};
+    gosset__store_config config = {
+        .layout = {.dimension = DIMENSION, .type = GOSSET_U8, .code_size = CODE_SIZE, .cell_count = cell_count},
+        .memory = (uint64_t)atol(arguments[2]) << 20,
+        .shard_size = 1 << 30,
+        .model = "none",
+        .model_size = 4,
+        .replace = 1};
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
     double start = gosset__seconds(), added;

@@ -19,9 +19,9 @@
 /* ---- the calls ------------------------------------------------------------------------------ */
 
 enum { BOOK = 256 };
-static long countdown;                         /* 0 = off; the call that makes it 0 kills the process */
-static int keeping_book;                       /* record unsynced files and check the order of publishing */
-static char unsynced[BOOK][TEMP_PATH_SIZE];    /* written since their last fsync */
+static long countdown;                      /* 0 = off; the call that makes it 0 kills the process */
+static int keeping_book;                    /* record unsynced files and check the order of publishing */
+static char unsynced[BOOK][TEMP_PATH_SIZE]; /* written since their last fsync */
 static int directory_unsynced, renamed, removed_early, renamed_early;
 
 static void step(void) {

@@ -6,11 +6,17 @@
 #include <string.h>
 
 static char directory[TEMP_PATH_SIZE];
-static void setup(void) { temp_directory(directory); }
-static void teardown(void) { temp_remove(directory); }
+static void setup(void) {
+    temp_directory(directory);
+}
+static void teardown(void) {
+    temp_remove(directory);
+}
 
 static size_t compared;
-static int compare(const void *a, const void *b) { return memcmp(a, b, compared); }
+static int compare(const void *a, const void *b) {
+    return memcmp(a, b, compared);
+}
 
 /* Few distinct byte values, so that long common prefixes and equal rows occur. */
 static uint8_t *make_rows(size_t count, size_t size, uint64_t values) {

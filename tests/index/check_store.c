@@ -10,8 +10,12 @@
 #include <unistd.h>
 
 static char directory[TEMP_PATH_SIZE];
-static void setup(void) { temp_directory(directory); }
-static void teardown(void) { temp_remove(directory); }
+static void setup(void) {
+    temp_directory(directory);
+}
+static void teardown(void) {
+    temp_remove(directory);
+}
 
 static void round_trip(const test_rows *rows, const build_options *options, uint32_t shards) {
     const char *path = temp_path(directory, "index");
@@ -30,11 +34,11 @@ START_TEST(layout_fits_records_to_pages) {
         uint32_t dimension;
         gosset_type type;
         uint32_t record, page, per_page;
-    } cases[] = {{128, GOSSET_U8, 136, 4096, 30},       {1, GOSSET_U8, 9, 4096, 454},
-                 {96, GOSSET_F32, 392, 4096, 10},       {1020, GOSSET_F32, 4088, 4096, 1},
-                 {1021, GOSSET_F32, 4092, 8192, 1},     {1100, GOSSET_F32, 4408, 8192, 1},
-                 {4096, GOSSET_F32, 16392, 20480, 1},   {4096, GOSSET_I8, 4104, 8192, 1},
-                 {4080, GOSSET_I8, 4088, 4096, 1},      {4081, GOSSET_U8, 4089, 8192, 2}};
+    } cases[] = {{128, GOSSET_U8, 136, 4096, 30},     {1, GOSSET_U8, 9, 4096, 454},
+                 {96, GOSSET_F32, 392, 4096, 10},     {1020, GOSSET_F32, 4088, 4096, 1},
+                 {1021, GOSSET_F32, 4092, 8192, 1},   {1100, GOSSET_F32, 4408, 8192, 1},
+                 {4096, GOSSET_F32, 16392, 20480, 1}, {4096, GOSSET_I8, 4104, 8192, 1},
+                 {4080, GOSSET_I8, 4088, 4096, 1},    {4081, GOSSET_U8, 4089, 8192, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         gosset__layout layout = {
             .dimension = cases[i].dimension, .type = cases[i].type, .code_size = 16, .cell_count = 1};
@@ -61,8 +65,8 @@ START_TEST(every_type_and_dimension) {
     const uint32_t dimensions[] = {1, 3, 128, 1100, 4096};
     for (size_t i = 0; i < 5; i++)
         for (int type = GOSSET_F32; type <= GOSSET_I8; type++) {
-            test_rows rows = rows_make(i, dimensions[i] > 1000 ? 60 : 3000, dimensions[i], (gosset_type)type, 12, 100,
-                                       CELLS_RANDOM);
+            test_rows rows =
+                rows_make(i, dimensions[i] > 1000 ? 60 : 3000, dimensions[i], (gosset_type)type, 12, 100, CELLS_RANDOM);
             round_trip(&rows, &(build_options){0}, 1);
             rows_free(&rows);
         }
@@ -156,10 +160,9 @@ START_TEST(budget_and_order_do_not_change_the_bytes) {
         peak_allocator peak = {0};
         gosset__env env = default_env(1);
         env.allocator = (gosset_allocator){peak_allocate, peak_release, &peak};
-        gosset_status status = rows_build(other, &rows, &(build_options){.shard_size = 900 << 10,
-                                                                         .memory = budgets[i],
-                                                                         .backwards = i % 2 != 0,
-                                                                         .env = &env});
+        gosset_status status = rows_build(
+            other, &rows,
+            &(build_options){.shard_size = 900 << 10, .memory = budgets[i], .backwards = i % 2 != 0, .env = &env});
         ck_assert_uint_eq(peak.held, 0);
         ck_assert_msg(peak.peak <= budgets[i], "budget %zu: held %zu", (size_t)budgets[i], peak.peak);
         if (status == GOSSET_E_NO_MEMORY || status == GOSSET_E_ARGUMENT) { /* the largest cell does not fit */

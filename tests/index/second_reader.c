@@ -32,10 +32,18 @@ static uint64_t number(const uint8_t *at, int size) {
     for (int i = size - 1; i >= 0; i--) value = value << 8 | at[i];
     return value;
 }
-static uint32_t u32(const uint8_t *at) { return (uint32_t)number(at, 4); }
-static uint64_t u64(const uint8_t *at) { return number(at, 8); }
-static uint64_t hash(const uint8_t *data, uint64_t size) { return XXH3_64bits(data, size); }
-static uint64_t rounded(uint64_t value) { return (value + 4095) / 4096 * 4096; }
+static uint32_t u32(const uint8_t *at) {
+    return (uint32_t)number(at, 4);
+}
+static uint64_t u64(const uint8_t *at) {
+    return number(at, 8);
+}
+static uint64_t hash(const uint8_t *data, uint64_t size) {
+    return XXH3_64bits(data, size);
+}
+static uint64_t rounded(uint64_t value) {
+    return (value + 4095) / 4096 * 4096;
+}
 
 static void expect_zero(const uint8_t *data, uint64_t size) {
     for (uint64_t i = 0; i < size; i++) expect(data[i] == 0, "padding is not zero");

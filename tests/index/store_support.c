@@ -65,8 +65,8 @@ gosset_status rows_build(const char *directory, const test_rows *rows, const bui
         step = 1 + i * 7 % 1000; /* batches of many sizes */
         if (step > to - i || options->backwards) step = options->backwards ? 1 : to - i;
         size_t at = options->backwards ? to - 1 - (i - options->from) : i;
-        status = gosset__store_writer_add(writer, step, rows->cells + at, rows->codes + at * code_size,
-                                          rows->ids + at, rows->vectors + at * rows->vector_size);
+        status = gosset__store_writer_add(writer, step, rows->cells + at, rows->codes + at * code_size, rows->ids + at,
+                                          rows->vectors + at * rows->vector_size);
     }
     const char *calibration = options->calibration != NULL ? options->calibration : "";
     if (status == GOSSET_OK) status = gosset__store_writer_finish(writer);
@@ -84,7 +84,9 @@ void plain_block(const void *context, const uint8_t *codes, size_t count, uint8_
 /* ---- comparing ------------------------------------------------------------------------------ */
 
 static size_t packed_size; /* of the rows qsort compares */
-static int compare_packed(const void *a, const void *b) { return memcmp(a, b, packed_size); }
+static int compare_packed(const void *a, const void *b) {
+    return memcmp(a, b, packed_size);
+}
 
 static void pack(uint8_t *out, const test_rows *rows, uint32_t cell, const uint8_t *code, const uint8_t *id,
                  const uint8_t *vector) {
