@@ -178,7 +178,7 @@ static void build_table(option_table *table, const option_row *rows, size_t coun
     };
     const size_t shared_count = sizeof shared / sizeof *shared;
     memset(table, 0, sizeof *table);
-    memcpy(table->rows, rows, count * sizeof *rows);
+    if (count > 0) memcpy(table->rows, rows, count * sizeof *rows);
     memcpy(table->rows + count, shared, sizeof shared);
     table->count = count + shared_count;
     char *letter = table->letters;
