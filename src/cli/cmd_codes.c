@@ -30,7 +30,7 @@ enum {
     VARIANTS = 3
 };
 
-/* Scores closer than this are ties, decided by the lower row: float products of unit vectors are no more exact. */
+/* Scores closer than this, relative to the lengths multiplied, are ties decided by the lower row. */
 static const float TIE = 1e-6f;
 
 typedef struct codes_options {
@@ -38,15 +38,19 @@ typedef struct codes_options {
     const char *model, *base, *query, *truth;
 } codes_options;
 
+/* Rows to compare are features with -|x|^2 / 2 behind them, queries have 1 there: then the inner product orders as the
+ * Euclidean distance does, and one matrix product serves. */
 typedef struct codes_work {
     const gosset_model *model;
-    const gosset_lattice *lattice;
-    gosset_lattice_info lattice_info;
-    uint32_t dimension;
-    double cosine; /* of the ideal noise */
+    gosset_model_info info;
+    uint32_t dimension;  /* of features */
+    uint32_t columns;    /* dimension + 1 */
+    int residual;        /* codes say what a cell's centroid leaves, instead of naming points of the sphere */
+    double bits, cosine; /* of an ideal code */
     gosset_vectors base;
     size_t query_count;
-    float *queries;              /* latents */
+    float *queries;              /* query_count x columns */
+    float *ties;                 /* of each query */
     uint64_t *truth;             /* query_count x TRUE_COUNT */
     float *thresholds[VARIANTS]; /* scores of the truth */
     atomic_size_t next;
@@ -57,7 +61,10 @@ typedef struct codes_work {
 typedef struct codes_worker {
     codes_work *work;
     int reports;
-    float *latents, *variant, *scores;
+    float *features, *decoded, *centroids; /* BLOCK_ROWS x dimension */
+    float *rows;                           /* BLOCK_ROWS x columns: one variant */
+    float *scores;                         /* TILE_QUERIES x BLOCK_ROWS */
+    uint32_t *cells;
     uint8_t *codes;
     uint32_t *ranks; /* VARIANTS x query_count x TRUE_COUNT: base rows counted that score higher */
     gosset_status status;
@@ -73,20 +80,52 @@ typedef struct code_quality {
 static const double depth_targets[3] = {0.90, 0.95, 0.99};
 static const uint32_t r_at_depths[3] = {1, 10, 100};
 
-/* ---- the three versions of a latent ----------------------------------------------------------------------- */
+/* ---- the three versions of a row -------------------------------------------------------------------------- */
 
-/* `rows` name the base rows, so that the noise of a row is the same wherever it is made; NULL = first, first + 1 .. */
-static gosset_status make_variant(const codes_work *work, int variant, size_t count, uint64_t first,
-                                  const uint64_t *rows, const float *latents, uint8_t *codes, float *out) {
-    const size_t size = count * work->dimension;
-    if (variant == LATTICE) {
-        const gosset_status status = gosset_lattice_encode(work->lattice, count, latents, codes);
-        return status == GOSSET_OK ? gosset_lattice_decode(work->lattice, count, codes, out) : status;
+static gosset_status encode_rows(codes_worker *self, const gosset_vectors *vectors) {
+    const codes_work *work = self->work;
+    gosset_status status = gosset_model_features(work->model, GOSSET_BASE, vectors, self->features);
+    if (status == GOSSET_OK) status = gosset_model_encode(work->model, vectors, self->cells, self->codes);
+    if (status == GOSSET_OK)
+        status = gosset_model_decode(work->model, vectors->count, self->cells, self->codes, self->decoded);
+    if (status != GOSSET_OK || !work->residual) return status;
+    /* A residual code of zero bytes has gain zero: it stands for the centroid alone. */
+    memset(self->codes, 0, vectors->count * work->info.code_bytes);
+    return gosset_model_decode(work->model, vectors->count, self->cells, self->codes, self->centroids);
+}
+
+/* What an ideal code would make of a row, seeded by its number: the direction turned, the length that is best then. */
+static void make_ideal(const codes_worker *self, size_t i, uint64_t row, float *out) {
+    const codes_work *work = self->work;
+    const float *features = self->features + i * work->dimension, *centroid = self->centroids + i * work->dimension;
+    double square = 0;
+    if (!work->residual) {
+        sphere_turn(out, work->dimension, work->cosine, row);
+        return;
     }
-    memcpy(out, latents, size * sizeof *out);
-    for (size_t i = 0; i < count && variant == IDEAL; i++)
-        sphere_turn(out + i * work->dimension, work->dimension, work->cosine, rows ? rows[i] : first + i);
-    return GOSSET_OK;
+    for (uint32_t j = 0; j < work->dimension; j++) {
+        out[j] = features[j] - centroid[j];
+        square += (double)out[j] * (double)out[j];
+    }
+    const double length = sqrt(square);
+    for (uint32_t j = 0; j < work->dimension; j++) out[j] = length > 0 ? (float)((double)out[j] / length) : 0;
+    sphere_turn(out, work->dimension, work->cosine, row);
+    for (uint32_t j = 0; j < work->dimension; j++)
+        out[j] = (float)((double)centroid[j] + length * work->cosine * (double)out[j]);
+}
+
+/* Rows of encode_rows as one variant. `numbers` are those of the base rows; NULL = first, first + 1 ... */
+static void make_variant(codes_worker *self, int variant, size_t count, uint64_t first, const uint64_t *numbers) {
+    const codes_work *work = self->work;
+    const float *source = variant == LATTICE ? self->decoded : self->features;
+    for (size_t i = 0; i < count; i++) {
+        float *out = self->rows + i * work->columns;
+        double square = 0;
+        memcpy(out, source + i * work->dimension, work->dimension * sizeof *out);
+        if (variant == IDEAL) make_ideal(self, i, numbers ? numbers[i] : first + i, out);
+        for (uint32_t j = 0; j < work->dimension; j++) square += (double)out[j] * (double)out[j];
+        out[work->dimension] = (float)(-0.5 * square);
+    }
 }
 
 static const uint8_t *row_at(const gosset_vectors *vectors, uint64_t row) {
@@ -95,23 +134,28 @@ static const uint8_t *row_at(const gosset_vectors *vectors, uint64_t row) {
 }
 
 /* Scores of one query's true neighbours, into the thresholds. `packed` holds TRUE_COUNT base rows. */
-static gosset_status score_truth(const codes_work *work, size_t query, uint8_t *packed, codes_worker *scratch) {
+static gosset_status score_truth(codes_worker *self, size_t query, uint8_t *packed) {
+    codes_work *work = self->work;
     const size_t row_size = work->base.dimension * gosset_type_size(work->base.type);
     const uint64_t *truth = work->truth + query * TRUE_COUNT;
-    const float *latent = work->queries + query * work->dimension;
-    gosset_vectors rows = work->base;
-    rows.data = packed;
-    rows.count = TRUE_COUNT;
-    rows.stride = 0;
+    const float *wanted = work->queries + query * work->columns;
+    gosset_vectors vectors = work->base;
+    vectors.data = packed;
+    vectors.count = TRUE_COUNT;
+    vectors.stride = 0;
     for (int i = 0; i < TRUE_COUNT; i++) memcpy(packed + i * row_size, row_at(&work->base, truth[i]), row_size);
-    gosset_status status = gosset_model_apply(work->model, GOSSET_BASE, &rows, scratch->latents);
+    const gosset_status status = encode_rows(self, &vectors);
     for (int variant = 0; variant < VARIANTS && status == GOSSET_OK; variant++) {
-        status = make_variant(work, variant, TRUE_COUNT, 0, truth, scratch->latents, scratch->codes, scratch->variant);
-        for (int i = 0; i < TRUE_COUNT; i++) {
-            double sum = 0;
-            for (uint32_t j = 0; j < work->dimension; j++)
-                sum += (double)latent[j] * (double)scratch->variant[(size_t)i * work->dimension + j];
-            work->thresholds[variant][query * TRUE_COUNT + (size_t)i] = (float)sum;
+        make_variant(self, variant, TRUE_COUNT, 0, truth);
+        for (size_t i = 0; i < TRUE_COUNT; i++) {
+            const float *row = self->rows + i * work->columns;
+            double sum = 0, lengths = 0;
+            for (uint32_t j = 0; j < work->columns; j++) {
+                sum += (double)wanted[j] * (double)row[j];
+                lengths += fabs((double)wanted[j] * (double)row[j]);
+            }
+            work->thresholds[variant][query * TRUE_COUNT + i] = (float)sum;
+            work->ties[query] = fmaxf(work->ties[query], TIE * (float)lengths);
         }
     }
     return status;
@@ -119,28 +163,34 @@ static gosset_status score_truth(const codes_work *work, size_t query, uint8_t *
 
 /* ---- counting --------------------------------------------------------------------------------------------- */
 
-static void count_one(const float *thresholds, const uint64_t *truth, uint32_t *ranks, float score, uint64_t row) {
+typedef struct query_state {
+    const float *thresholds; /* TRUE_COUNT */
+    const uint64_t *truth;
+    float tie;
+    uint32_t *ranks;
+} query_state;
+
+static void count_one(const query_state *query, float score, uint64_t row) {
     for (int i = 0; i < TRUE_COUNT; i++) {
-        if (row == truth[i]) continue;
-        const int tie = fabsf(score - thresholds[i]) <= TIE;
-        ranks[i] += tie ? row < truth[i] : score > thresholds[i];
+        if (row == query->truth[i]) continue;
+        const int tie = fabsf(score - query->thresholds[i]) <= query->tie;
+        query->ranks[i] += tie ? row < query->truth[i] : score > query->thresholds[i];
     }
 }
 
 /* Nearly all scores are below all ten thresholds: look at 64 at a time whether any is not. */
-static void count_row(const float *thresholds, const uint64_t *truth, uint32_t *ranks, const float *scores,
-                      size_t count, uint64_t first) {
+static void count_row(const query_state *query, const float *scores, size_t count, uint64_t first) {
     enum { CHUNK = 64 };
-    float lowest = thresholds[0];
-    for (int i = 1; i < TRUE_COUNT; i++) lowest = thresholds[i] < lowest ? thresholds[i] : lowest;
-    lowest -= TIE;
+    float lowest = query->thresholds[0];
+    for (int i = 1; i < TRUE_COUNT; i++) lowest = fminf(lowest, query->thresholds[i]);
+    lowest -= query->tie;
     for (size_t start = 0; start < count; start += CHUNK) {
         const size_t length = count - start < CHUNK ? count - start : CHUNK;
         int any = 0;
         for (size_t i = 0; i < length; i++) any += scores[start + i] >= lowest;
         for (size_t i = 0; i < length && any > 0; i++) {
             if (scores[start + i] < lowest) continue;
-            count_one(thresholds, truth, ranks, scores[start + i], first + start + i);
+            count_one(query, scores[start + i], first + start + i);
             any--;
         }
     }
@@ -148,18 +198,19 @@ static void count_row(const float *thresholds, const uint64_t *truth, uint32_t *
 
 static void count_block(codes_worker *self, int variant, size_t count, uint64_t first) {
     const codes_work *work = self->work;
-    const int dimension = (int)work->dimension;
+    const int columns = (int)work->columns;
     uint32_t *ranks = self->ranks + (size_t)variant * work->query_count * TRUE_COUNT;
     for (size_t query = 0; query < work->query_count; query += TILE_QUERIES) {
         const size_t left = work->query_count - query;
         const int tile = left < TILE_QUERIES ? (int)left : TILE_QUERIES;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tile, (int)count, dimension, 1.0f,
-                    work->queries + query * work->dimension, dimension, self->variant, dimension, 0.0f, self->scores,
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tile, (int)count, columns, 1.0f,
+                    work->queries + query * work->columns, columns, self->rows, columns, 0.0f, self->scores,
                     BLOCK_ROWS);
         for (size_t i = 0; i < (size_t)tile; i++) {
             const size_t slot = (query + i) * TRUE_COUNT;
-            count_row(work->thresholds[variant] + slot, work->truth + slot, ranks + slot, self->scores + i * BLOCK_ROWS,
-                      count, first);
+            const query_state state = {work->thresholds[variant] + slot, work->truth + slot, work->ties[query + i],
+                                       ranks + slot};
+            count_row(&state, self->scores + i * BLOCK_ROWS, count, first);
         }
     }
 }
@@ -173,12 +224,12 @@ static gosset_status run_blocks(codes_worker *self) {
         gosset_vectors block = work->base;
         block.data = row_at(&work->base, first);
         block.count = work->base.count - first < BLOCK_ROWS ? work->base.count - first : BLOCK_ROWS;
-        gosset_status status = gosset_model_apply(work->model, GOSSET_BASE, &block, self->latents);
-        for (int variant = 0; variant < VARIANTS && status == GOSSET_OK; variant++) {
-            status = make_variant(work, variant, block.count, first, NULL, self->latents, self->codes, self->variant);
-            if (status == GOSSET_OK) count_block(self, variant, block.count, first);
-        }
+        const gosset_status status = encode_rows(self, &block);
         if (status != GOSSET_OK) return status;
+        for (int variant = 0; variant < VARIANTS; variant++) {
+            make_variant(self, variant, block.count, first, NULL);
+            count_block(self, variant, block.count, first);
+        }
         const gosset_progress report = {.phase = "compare", .done = first + block.count, .total = work->base.count};
         if (self->reports) progress_report(&report, &work->session->progress);
     }
@@ -197,19 +248,27 @@ static void *run_worker(void *context) {
 /* ---- workers ---------------------------------------------------------------------------------------------- */
 
 static int allocate_worker(codes_worker *self, codes_work *work) {
+    const size_t features = (size_t)BLOCK_ROWS * work->dimension * sizeof(float);
     self->work = work;
-    self->latents = malloc((size_t)BLOCK_ROWS * work->dimension * sizeof *self->latents);
-    self->variant = malloc((size_t)BLOCK_ROWS * work->dimension * sizeof *self->variant);
+    self->features = malloc(features);
+    self->decoded = malloc(features);
+    self->centroids = malloc(features);
+    self->rows = malloc((size_t)BLOCK_ROWS * work->columns * sizeof *self->rows);
     self->scores = malloc((size_t)BLOCK_ROWS * TILE_QUERIES * sizeof *self->scores);
-    self->codes = malloc((size_t)BLOCK_ROWS * work->lattice_info.code_size);
+    self->cells = malloc(BLOCK_ROWS * sizeof *self->cells);
+    self->codes = malloc((size_t)BLOCK_ROWS * work->info.code_bytes);
     self->ranks = calloc(work->query_count * TRUE_COUNT * VARIANTS, sizeof *self->ranks);
-    return self->latents && self->variant && self->scores && self->codes && self->ranks;
+    return self->features && self->decoded && self->centroids && self->rows && self->scores && self->cells &&
+           self->codes && self->ranks;
 }
 
 static void free_worker(codes_worker *self) {
-    free(self->latents);
-    free(self->variant);
+    free(self->features);
+    free(self->decoded);
+    free(self->centroids);
+    free(self->rows);
     free(self->scores);
+    free(self->cells);
     free(self->codes);
     free(self->ranks);
 }
@@ -273,9 +332,10 @@ static void add_quality(cli_output *output, const code_quality *quality) {
 
 static void report(cli_output *output, const codes_work *work, uint32_t *ranks, double seconds) {
     static const char *const keys[VARIANTS] = {"latents", "lattice", "ideal"};
-    static const char *const labels[VARIANTS] = {"latents, not quantised", "with the lattice", "with ideal noise"};
-    output_text(output, "code_lattice", "code lattice", work->lattice_info.spec);
-    output_real(output, "code_bits", "bits of a code", work->lattice_info.bits, "%.2f");
+    static const char *const labels[VARIANTS] = {"not quantised", "with the codes", "with ideal codes"};
+    output_text(output, "code_kind", "codes are", work->residual ? "residuals" : "lattice points");
+    output_count(output, "feature_dimension", "in dimensions", work->dimension);
+    output_real(output, "code_bits", "bits of a code", work->bits, "%.2f");
     output_real(output, "ideal_cosine", "cosine of ideal codes", work->cosine, "%.5f");
     output_count(output, "vector_count", "vectors", work->base.count);
     output_count(output, "query_count", "queries", work->query_count);
@@ -320,21 +380,30 @@ static int check_truth(cli_session *session, const codes_options *options, codes
     return EXIT_OK;
 }
 
+static gosset_status map_queries(codes_work *work, const gosset_vectors *queries) {
+    const gosset_status status = gosset_model_features(work->model, GOSSET_QUERY, queries, work->queries);
+    /* They come tight and need a column more: from the last to the first, nothing is overwritten too early. */
+    for (size_t i = queries->count; i-- > 0 && status == GOSSET_OK;) {
+        memmove(work->queries + i * work->columns, work->queries + i * work->dimension,
+                work->dimension * sizeof *work->queries);
+        work->queries[i * work->columns + work->dimension] = 1;
+    }
+    return status;
+}
+
 static int prepare(cli_session *session, codes_work *work, const gosset_vectors *queries, codes_worker *scratch) {
     const size_t row_size = work->base.dimension * gosset_type_size(work->base.type);
     uint8_t *packed = malloc(TRUE_COUNT * row_size);
-    gosset_status status = GOSSET_OK;
+    work->queries = malloc(work->query_count * work->columns * sizeof *work->queries);
+    work->ties = calloc(work->query_count, sizeof *work->ties);
+    int allocated = packed && work->queries && work->ties;
     for (int variant = 0; variant < VARIANTS; variant++) {
         work->thresholds[variant] = malloc(work->query_count * TRUE_COUNT * sizeof(float));
-        if (!work->thresholds[variant]) status = GOSSET_E_NO_MEMORY;
+        allocated = allocated && work->thresholds[variant];
     }
-    work->queries = malloc(work->query_count * work->dimension * sizeof(float));
-    if (!packed || !work->queries) status = GOSSET_E_NO_MEMORY;
-    const int allocated = status == GOSSET_OK;
-    if (allocated) status = gosset_model_apply(work->model, GOSSET_QUERY, queries, work->queries);
-    for (size_t query = 0; query < work->query_count && status == GOSSET_OK; query++) {
-        status = interrupted() ? GOSSET_E_CANCELLED : score_truth(work, query, packed, scratch);
-    }
+    gosset_status status = allocated ? map_queries(work, queries) : GOSSET_E_NO_MEMORY;
+    for (size_t query = 0; query < work->query_count && status == GOSSET_OK; query++)
+        status = interrupted() ? GOSSET_E_CANCELLED : score_truth(scratch, query, packed);
     free(packed);
     if (!allocated) return session_error(session, "no memory for %zu queries", work->query_count);
     return status == GOSSET_OK ? EXIT_OK : session_failed(session, status);
@@ -359,30 +428,50 @@ static int measure(cli_session *session, const codes_options *options, codes_wor
     return code;
 }
 
+/* Codes that are lattice points approximate the latents themselves; then the features of a row are its latent. */
+static gosset_status find_kind(codes_work *work) {
+    gosset_lattice_info lattice = {.struct_size = sizeof lattice};
+    const size_t size = work->info.output_dimension * sizeof(float), other = work->dimension * sizeof(float);
+    float *latent = malloc(size), *features = malloc(other);
+    gosset_vectors row = work->base;
+    row.count = 1;
+    gosset_status status = latent && features ? GOSSET_OK : GOSSET_E_NO_MEMORY;
+    if (status == GOSSET_OK) status = gosset_model_apply(work->model, GOSSET_BASE, &row, latent);
+    if (status == GOSSET_OK) status = gosset_model_features(work->model, GOSSET_BASE, &row, features);
+    if (status == GOSSET_OK) status = gosset_lattice_describe(work->info.code_lattice, &lattice);
+    if (status == GOSSET_OK) {
+        work->residual = size != other || memcmp(latent, features, size) != 0;
+        work->bits = work->residual ? 8.0 * work->info.code_bytes : lattice.bits;
+        work->cosine = sphere_ideal_cosine(work->dimension, work->bits);
+    }
+    free(latent);
+    free(features);
+    return status;
+}
+
 static int open_all(cli_session *session, const codes_options *options, codes_work *work, gosset_model **model,
                     gosset_dataset **base, gosset_dataset **query, gosset_vectors *queries) {
     gosset_env env = session->env;
-    gosset_model_info info = {.struct_size = sizeof info};
     env.threads = 1; /* blocks of vectors are given to threads here */
+    work->info.struct_size = sizeof work->info;
     gosset_status status = gosset_model_load(model, options->model, &env);
-    if (status == GOSSET_OK) status = gosset_model_describe(*model, &info);
-    work->lattice_info.struct_size = sizeof work->lattice_info;
-    if (status == GOSSET_OK) status = gosset_lattice_describe(info.code_lattice, &work->lattice_info);
+    if (status == GOSSET_OK) status = gosset_model_describe(*model, &work->info);
     if (status != GOSSET_OK) return session_failed(session, status);
     if (gosset_dataset_open(base, options->base) != GOSSET_OK || gosset_dataset_map(*base, &work->base) != GOSSET_OK ||
         gosset_dataset_open(query, options->query) != GOSSET_OK || gosset_dataset_map(*query, queries) != GOSSET_OK)
         return session_dataset_failed(session);
-    if (work->base.dimension != info.input_dimension || queries->dimension != info.input_dimension)
+    if (work->base.dimension != work->info.input_dimension || queries->dimension != work->info.input_dimension)
         return session_error(session, "%s and %s: dimensions %u and %u, expected %u as in the model", options->base,
-                             options->query, work->base.dimension, queries->dimension, info.input_dimension);
+                             options->query, work->base.dimension, queries->dimension, work->info.input_dimension);
     work->model = *model;
-    work->lattice = info.code_lattice;
-    work->dimension = info.output_dimension;
+    work->dimension = work->info.feature_dimension;
+    work->columns = work->dimension + 1;
     work->query_count = queries->count;
     work->session = session;
-    work->cosine = sphere_ideal_cosine(work->dimension, work->lattice_info.bits);
+    status = find_kind(work);
+    if (status != GOSSET_OK) return session_failed(session, status);
     output_text(&session->output, "model", "model", options->model);
-    output_count(&session->output, "code_bytes_per_vector", "code bytes per vector", info.code_bytes);
+    output_count(&session->output, "code_bytes_per_vector", "code bytes per vector", work->info.code_bytes);
     return check_truth(session, options, work);
 }
 
@@ -408,6 +497,7 @@ static int run(const command *self, int argc, char **argv) {
     code = session_end(&session, code);
     for (int variant = 0; variant < VARIANTS; variant++) free(work.thresholds[variant]);
     free(work.queries);
+    free(work.ties);
     free(work.truth);
     gosset_dataset_close(base);
     gosset_dataset_close(query);
@@ -420,8 +510,9 @@ const command command_codes = {
     .summary = "measure the quality of the codes alone, every one compared with every query",
     .operands = "",
     .explanation =
-        "Tells the map from the lattice. Three rows: the latents as the map gives them, the same on the lattice (what\n"
-        "an index holds), and the same with the noise of an ideal code of so many bits (what no lattice can beat).\n"
+        "Tells the map from the codes. Three rows: what the codes approximate, not quantised; the codes as an index "
+        "holds\n"
+        "them; and the noise of an ideal code of as many bits, which no lattice can beat.\n"
         "R@1, R@10, R@100 is the share of queries whose nearest neighbour is among the first 1, 10, 100;\n"
         "recall10@10 the share of the ten nearest found in the first ten; the re-rank depth is how many candidates\n"
         "must be compared exactly to find 90, 95 or 99 % of the ten nearest.",

@@ -19,6 +19,7 @@ static void report_model(cli_session *session, const gosset_model_info *info) {
     output_text(output, "metric", "metric", metric_name(info->metric));
     output_count(output, "input_dimension", "input dimension", info->input_dimension);
     output_count(output, "output_dimension", "output dimension", info->output_dimension);
+    output_count(output, "feature_dimension", "dimension of codes", info->feature_dimension);
     output_text(output, "code_lattice", "code lattice", spec_of(info->code_lattice));
     output_text(output, "cell_lattice", "cell lattice", spec_of(info->cell_lattice));
     output_count(output, "code_bytes_per_vector", "code bytes per vector", info->code_bytes);

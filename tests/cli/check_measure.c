@@ -67,55 +67,69 @@ START_TEST(bench_without_gnuplot) {
 }
 END_TEST
 
-/* Rank of base row `wanted` among all by inner product of latents; ties by lower row. */
-static int rank_of(const float *query, const float *latents, uint32_t dimension, uint64_t wanted) {
-    double wanted_score = 0;
+/* Rank of base row `wanted` among all by Euclidean distance of features; ties by lower row. */
+static int rank_of(const float *query, const float *features, uint32_t dimension, uint64_t wanted) {
+    static double distances[BASE_COUNT];
+    double scale = 0;
     int rank = 0;
-    for (uint32_t j = 0; j < dimension; j++) wanted_score += (double)query[j] * (double)latents[wanted * dimension + j];
+    for (uint32_t j = 0; j < dimension; j++) scale += (double)query[j] * (double)query[j];
     for (uint64_t i = 0; i < BASE_COUNT; i++) {
-        double score = 0;
-        if (i == wanted) continue;
-        for (uint32_t j = 0; j < dimension; j++) score += (double)query[j] * (double)latents[i * dimension + j];
-        rank += score > wanted_score + 1e-6 || (score >= wanted_score - 1e-6 && i < wanted);
+        distances[i] = 0;
+        for (uint32_t j = 0; j < dimension; j++) {
+            const double difference = (double)query[j] - (double)features[i * dimension + j];
+            distances[i] += difference * difference;
+        }
     }
+    const double limit = distances[wanted], tie = 1e-6 * (scale + limit);
+    for (uint64_t i = 0; i < BASE_COUNT; i++)
+        rank += i != wanted && (distances[i] < limit - tie || (distances[i] <= limit + tie && i < wanted));
     return rank;
 }
 
-/* `gosset codes` blocks, tiles and counts; here every score is computed and compared plainly. */
+/* `gosset codes` blocks, tiles and counts; here every distance is computed and compared plainly. */
 START_TEST(codes_are_right) {
     gosset_model *model;
     gosset_model_info info = {.struct_size = sizeof info};
     gosset_dataset *dataset;
     static uint64_t truth[QUERY_COUNT * TRUTH_K];
-    ck_assert_int_eq(gosset_model_load(&model, here("map.model"), NULL), GOSSET_OK);
-    ck_assert_int_eq(gosset_model_describe(model, &info), GOSSET_OK);
-    float *base = malloc(BASE_COUNT * info.output_dimension * sizeof *base);
-    float *query = malloc(QUERY_COUNT * info.output_dimension * sizeof *query);
+    static const char *const rows[] = {"latents", "lattice"};
     const gosset_vectors base_view = view_of(base_rows, BASE_COUNT, DIMENSION, GOSSET_F32);
     const gosset_vectors query_view = view_of(query_rows, QUERY_COUNT, DIMENSION, GOSSET_F32);
-    ck_assert_int_eq(gosset_model_apply(model, GOSSET_BASE, &base_view, base), GOSSET_OK);
-    ck_assert_int_eq(gosset_model_apply(model, GOSSET_QUERY, &query_view, query), GOSSET_OK);
+    ck_assert_int_eq(gosset_model_load(&model, here("map.model"), NULL), GOSSET_OK);
+    ck_assert_int_eq(gosset_model_describe(model, &info), GOSSET_OK);
+    const uint32_t dimension = info.feature_dimension;
+    float *query = malloc(QUERY_COUNT * dimension * sizeof *query), *base[2];
+    uint32_t *cells = malloc(BASE_COUNT * sizeof *cells);
+    uint8_t *codes = malloc((size_t)BASE_COUNT * info.code_bytes);
+    for (int i = 0; i < 2; i++) base[i] = malloc((size_t)BASE_COUNT * dimension * sizeof(float));
+    ck_assert_int_eq(gosset_model_features(model, GOSSET_QUERY, &query_view, query), GOSSET_OK);
+    ck_assert_int_eq(gosset_model_features(model, GOSSET_BASE, &base_view, base[0]), GOSSET_OK);
+    ck_assert_int_eq(gosset_model_encode(model, &base_view, cells, codes), GOSSET_OK);
+    ck_assert_int_eq(gosset_model_decode(model, BASE_COUNT, cells, codes, base[1]), GOSSET_OK);
     ck_assert_int_eq(gosset_dataset_open(&dataset, here("truth.ivecs")), GOSSET_OK);
     ck_assert_int_eq(gosset_dataset_read_integers(dataset, 0, QUERY_COUNT, truth), GOSSET_OK);
     gosset_dataset_close(dataset);
-    int first = 0, ten = 0;
-    for (size_t i = 0; i < QUERY_COUNT; i++) {
-        for (size_t j = 0; j < 10; j++) {
-            const int rank =
-                rank_of(query + i * info.output_dimension, base, info.output_dimension, truth[i * TRUTH_K + j]);
-            first += j == 0 && rank == 0;
-            ten += rank < 10;
-        }
-    }
-    gosset_model_free(model);
-    free(base);
-    free(query);
     const json_t *json = run_json("codes", "--model", "map.model", "--base", "base.fvecs", "--query", "query.fvecs",
                                   "--truth", "truth.ivecs", NULL)
                              ->json;
-    const json_t *latents = json_object_get(json, "latents");
-    ck_assert_double_eq_tol(real_of(latents, "r_at_1"), (double)first / QUERY_COUNT, 1e-9);
-    ck_assert_double_eq_tol(real_of(latents, "recall_at_10"), (double)ten / (10 * QUERY_COUNT), 1e-9);
+    for (int variant = 0; variant < 2; variant++) {
+        int first = 0, ten = 0;
+        for (size_t i = 0; i < QUERY_COUNT; i++) {
+            for (size_t j = 0; j < 10; j++) {
+                const int rank = rank_of(query + i * dimension, base[variant], dimension, truth[i * TRUTH_K + j]);
+                first += j == 0 && rank == 0;
+                ten += rank < 10;
+            }
+        }
+        const json_t *row = json_object_get(json, rows[variant]);
+        ck_assert_double_eq_tol(real_of(row, "r_at_1"), (double)first / QUERY_COUNT, 1e-9);
+        ck_assert_double_eq_tol(real_of(row, "recall_at_10"), (double)ten / (10 * QUERY_COUNT), 1e-9);
+        free(base[variant]);
+    }
+    gosset_model_free(model);
+    free(query);
+    free(cells);
+    free(codes);
 }
 END_TEST
 
