@@ -68,15 +68,12 @@ gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_m
     gosset_status status = GOSSET_OK;
     gosset__store *store = NULL;
     gosset__calibration calibration;
-    gosset__ticker ticker;
     void *data = NULL;
     size_t size = 0;
     GOSSET_TRY(gosset__store_writer_finish(writer));
     GOSSET_TRY(gosset__store_writer_open(writer, "threads", &store));
-    GOSSET_TRY(gosset__load_codes(store, codec));
     gosset__calibrate_config config = {store, model, codec, kernels, pool, truth};
-    gosset__ticker_start(&ticker, env);
-    GOSSET_TRY(gosset__calibrate(&calibration, &config, env, &ticker));
+    GOSSET_TRY(gosset__calibrate(&calibration, &config, env));
     gosset__store_close(store);
     store = NULL;
     GOSSET_TRY(gosset__calibration_store(&calibration, truth, env, &data, &size));

@@ -1,4 +1,4 @@
-/** Measures which settings reach which recall on an index, from one pass of its model's held-out vectors. */
+/** Measures which settings reach which recall on an index, by one pass over its model's held-out vectors. */
 #ifndef GOSSET_API_CALIBRATE_H
 #define GOSSET_API_CALIBRATE_H
 
@@ -6,7 +6,7 @@
 #include "index/search.h"
 
 typedef struct gosset__calibrate_config {
-    const gosset__store *store; /* codes loaded */
+    gosset__store *store; /* codes not loaded yet */
     const gosset_model *model;
     const gosset__codec *codec;
     const gosset__kernels *kernels;
@@ -15,5 +15,5 @@ typedef struct gosset__calibrate_config {
 } gosset__calibrate_config;
 
 gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrate_config *config,
-                                const gosset__env *env, gosset__ticker *ticker);
+                                const gosset__env *env);
 #endif

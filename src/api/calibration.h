@@ -4,18 +4,25 @@
 
 #include "api/truth.h"
 
-enum { GOSSET__CALIBRATION_ENTRIES_MAX = 16 };
+enum { GOSSET__CALIBRATION_ENTRIES_MAX = 16, GOSSET__CALIBRATION_TABLES = 3 };
 
 typedef struct gosset__calibration_entry {
-    double recall; /* at 10, reached with one standard error to spare */
+    double recall; /* reached with one standard error to spare */
     uint32_t probe, rerank;
     double pages; /* expected per query */
 } gosset__calibration_entry;
 
+/** Settings for recall@k, recall rising. */
+typedef struct gosset__calibration_table {
+    uint32_t k, entry_count;
+    gosset__calibration_entry entries[GOSSET__CALIBRATION_ENTRIES_MAX];
+} gosset__calibration_table;
+
+/** Tables of rising k: 1, 10, 100. A table without entries was not measured (few rows, nothing held out). */
 typedef struct gosset__calibration {
-    uint32_t entry_count; /* 0: too few rows or no held-out vectors; a rule of thumb applies */
-    gosset__calibration_entry entries[GOSSET__CALIBRATION_ENTRIES_MAX]; /* recall rising */
+    gosset__calibration_table tables[GOSSET__CALIBRATION_TABLES];
 } gosset__calibration;
+extern const uint32_t gosset__calibration_k[GOSSET__CALIBRATION_TABLES];
 
 /** The bytes kept in the manifest (layout: README.md). Freed by the caller through env. */
 gosset_status gosset__calibration_store(const gosset__calibration *calibration, const gosset__truth *truth,

@@ -82,7 +82,7 @@ static gosset_status write_rows(merge *m, const char *directory, const char *con
         GOSSET_TRY(check_same(m, store, sources[0], sources[i]));
         if (i == 0) {
             uint64_t held = 3 * (uint64_t)store->model_size +
-                            m->truth.query_count * (uint64_t)GOSSET__TRUTH_K * sizeof *m->truth.lists +
+                            2 * (uint64_t)gosset__truth_at(m->truth.query_count) * sizeof *m->truth.lists +
                             (uint64_t)m->layout.cell_count * sizeof(uint64_t);
             gosset__budget budget;
             GOSSET_TRY(gosset__build_split(&budget, &m->config, held, 0));

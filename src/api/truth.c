@@ -1,5 +1,6 @@
 #include "api/truth.h"
 #include "api/brute.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "train/model.h"
 #include <gosset/index.h>
@@ -20,7 +21,7 @@ uint32_t gosset__truth_queries(uint32_t held_out, uint64_t rows) {
 }
 
 gosset_status gosset__truth_create(gosset__truth *truth, uint32_t query_count, const gosset__env *env) {
-    size_t entries = (size_t)query_count * GOSSET__TRUTH_K;
+    size_t entries = gosset__truth_at(query_count);
     truth->query_count = 0;
     truth->lists = gosset__alloc_array(env, entries + 1, sizeof *truth->lists);
     if (!truth->lists) return gosset__no_memory("true neighbours", entries * sizeof *truth->lists);
@@ -31,12 +32,17 @@ gosset_status gosset__truth_create(gosset__truth *truth, uint32_t query_count, c
 
 void gosset__truth_merge(gosset__truth *truth, const gosset__truth *part) {
     for (uint32_t q = 0; q < truth->query_count && q < part->query_count; q++) {
-        gosset__neighbour both[2 * GOSSET__TRUTH_K], *list = truth->lists + (size_t)q * GOSSET__TRUTH_K;
-        memcpy(both, list, GOSSET__TRUTH_K * sizeof *list);
-        memcpy(both + GOSSET__TRUTH_K, part->lists + (size_t)q * GOSSET__TRUTH_K, GOSSET__TRUTH_K * sizeof *list);
-        gosset__nearest_sort(both, 2 * GOSSET__TRUTH_K);
-        memcpy(list, both, GOSSET__TRUTH_K * sizeof *list);
+        gosset__neighbour both[2 * GOSSET__TRUTH_DEEP_K], *list = truth->lists + gosset__truth_at(q);
+        uint32_t depth = gosset__truth_depth(q);
+        memcpy(both, list, depth * sizeof *list);
+        memcpy(both + depth, part->lists + gosset__truth_at(q), depth * sizeof *list);
+        gosset__nearest_sort(both, 2 * depth);
+        memcpy(list, both, depth * sizeof *list);
     }
+}
+
+uint32_t gosset__address_tag(uint32_t cell, const uint8_t *code, uint32_t code_size) {
+    return (uint32_t)gosset__hash(code, code_size, cell);
 }
 
 void gosset__truth_free(gosset__truth *truth, const gosset__env *env) {
@@ -83,7 +89,7 @@ gosset_status gosset__truth_builder_create(gosset__truth_builder **out, const go
         queries.data = narrowed, queries.type = type, queries.stride = 0;
     }
     if (queries.count) {
-        gosset__brute_config config = {&queries, type, info.metric, GOSSET__TRUTH_K, 0};
+        gosset__brute_config config = {&queries, type, info.metric, GOSSET__TRUTH_DEEP_K, 0};
         GOSSET_TRY(gosset__brute_create(&builder->brute, &config, kernels, pool, env));
     }
     *out = builder;
@@ -95,9 +101,9 @@ out:
 }
 
 gosset_status gosset__truth_builder_add(gosset__truth_builder *builder, const gosset_vectors *rows,
-                                        const uint64_t *ids, const uint32_t *cells, uint64_t rows_before) {
+                                        const uint64_t *ids, const uint32_t *tags, uint64_t rows_before) {
     if (!builder->brute) return GOSSET_OK;
-    return gosset__brute_add(builder->brute, rows, ids, 0, cells,
+    return gosset__brute_add(builder->brute, rows, ids, 0, tags,
                              gosset__truth_queries(builder->held_out, rows_before));
 }
 
@@ -105,9 +111,9 @@ gosset_status gosset__truth_builder_finish(gosset__truth_builder *builder, uint6
     gosset_status status =
         gosset__truth_create(truth, gosset__truth_queries(builder->held_out, rows), &builder->env);
     for (uint32_t q = 0; status == GOSSET_OK && q < truth->query_count; q++) {
-        uint32_t count;
+        uint32_t count, depth = gosset__truth_depth(q);
         const gosset__neighbour *list = gosset__brute_result(builder->brute, q, &count);
-        memcpy(truth->lists + (size_t)q * GOSSET__TRUTH_K, list, count * sizeof *list);
+        memcpy(truth->lists + gosset__truth_at(q), list, (count < depth ? count : depth) * sizeof *list);
     }
     return status;
 }
@@ -122,6 +128,6 @@ void gosset__truth_builder_free(gosset__truth_builder *builder) {
 size_t gosset__truth_builder_size(const gosset_model *model, uint32_t threads) {
     gosset_vectors queries = gosset__model_held_out(model);
     size_t count = queries.count < GOSSET__TRUTH_QUERIES_MAX ? queries.count : GOSSET__TRUTH_QUERIES_MAX;
-    return count * (queries.dimension * sizeof(float) + GOSSET__TRUTH_K * sizeof(gosset__neighbour)) +
+    return count * (queries.dimension * sizeof(float) + 2 * GOSSET__TRUTH_DEEP_K * sizeof(gosset__neighbour)) +
            (size_t)threads * (64u << 10);
 }

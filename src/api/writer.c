@@ -20,7 +20,7 @@ struct gosset_writer {
     gosset_type type;
     size_t row_size, batch_rows;
     char *vectors; /* one batch: rows, cells, codes, ids */
-    uint32_t *cells;
+    uint32_t *cells, *tags;
     uint8_t *codes;
     uint64_t *ids;
     uint64_t rows;
@@ -42,7 +42,7 @@ static gosset_status create_store(gosset_writer *w, const char *directory, const
                     gosset__encoder_size(w->model, w->model_info.output_dimension, threads);
     gosset__budget budget;
     GOSSET_TRY(gosset__build_split(&budget, config, held,
-                                   w->row_size + sizeof *w->cells + code_size + sizeof *w->ids));
+                                   w->row_size + 2 * sizeof *w->cells + code_size + sizeof *w->ids));
     w->batch_rows = budget.batch_rows;
     gosset__store_config store = {.layout = {.dimension = w->model_info.input_dimension,
                                              .type = w->type,
@@ -73,9 +73,10 @@ static gosset_status create_parts(gosset_writer *w, const char *directory, const
     GOSSET_TRY(gosset__truth_builder_create(&w->truth, w->model, w->type, w->kernels, w->pool, env));
     w->vectors = gosset__alloc_array(env, w->batch_rows, w->row_size);
     w->cells = gosset__alloc_array(env, w->batch_rows, sizeof *w->cells);
+    w->tags = gosset__alloc_array(env, w->batch_rows, sizeof *w->tags);
     w->codes = gosset__alloc_array(env, w->batch_rows, gosset__codec_code_size(w->codec));
     w->ids = gosset__alloc_array(env, w->batch_rows, sizeof *w->ids);
-    if (!w->vectors || !w->cells || !w->codes || !w->ids)
+    if (!w->vectors || !w->cells || !w->tags || !w->codes || !w->ids)
         GOSSET_TRY(gosset__no_memory("a batch of vectors", w->batch_rows * w->row_size));
     gosset__ticker_start(&w->ticker, env);
 out:
@@ -131,7 +132,10 @@ static gosset_status add_batch(gosset_writer *w, const gosset_vectors *vectors, 
     gosset__vectors_copy(vectors, first, count, w->vectors);
     for (size_t i = 0; i < count; i++) w->ids[i] = ids ? ids[first + i] : w->rows + i;
     gosset_status status = gosset__encoder_run(w->encoder, &batch, w->cells, w->codes);
-    if (status == GOSSET_OK) status = gosset__truth_builder_add(w->truth, &batch, w->ids, w->cells, w->rows);
+    uint32_t code_size = gosset__codec_code_size(w->codec);
+    for (size_t i = 0; i < count; i++)
+        w->tags[i] = gosset__address_tag(w->cells[i], w->codes + i * code_size, code_size);
+    if (status == GOSSET_OK) status = gosset__truth_builder_add(w->truth, &batch, w->ids, w->tags, w->rows);
     if (status == GOSSET_OK)
         status = gosset__store_writer_add(w->store, count, w->cells, w->codes, w->ids, w->vectors);
     if (status != GOSSET_OK) return status;
@@ -163,9 +167,10 @@ static void free_batch(gosset_writer *w) {
     gosset__encoder_free(w->encoder);
     gosset__free(&w->env, w->vectors);
     gosset__free(&w->env, w->cells);
+    gosset__free(&w->env, w->tags);
     gosset__free(&w->env, w->codes);
     gosset__free(&w->env, w->ids);
-    w->encoder = NULL, w->vectors = NULL, w->cells = NULL, w->codes = NULL, w->ids = NULL;
+    w->encoder = NULL, w->vectors = NULL, w->cells = NULL, w->tags = NULL, w->codes = NULL, w->ids = NULL;
 }
 
 gosset_status gosset_writer_finish(gosset_writer *writer) {

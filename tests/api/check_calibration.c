@@ -5,8 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 
-static const gosset__calibration table = {
-    4, {{0.80, 10, 20, 12}, {0.90, 20, 30, 20}, {0.95, 40, 60, 41}, {0.99, 80, 200, 130}}};
+static const gosset__calibration sample = {
+    {{1, 3, {{0.80, 5, 8, 6}, {0.95, 15, 20, 15}, {0.99, 40, 60, 50}}},
+     {10, 4, {{0.80, 10, 20, 12}, {0.90, 20, 30, 20}, {0.95, 40, 60, 41}, {0.99, 80, 200, 130}}},
+     {100, 2, {{0.90, 40, 150, 90}, {0.99, 160, 800, 500}}}}};
 
 START_TEST(test_bytes_survive_and_damage_does_not) {
     gosset__env env = default_env(1);
@@ -15,18 +17,13 @@ START_TEST(test_bytes_survive_and_damage_does_not) {
     void *data = NULL;
     size_t size = 0;
     ck_ok(gosset__truth_create(&truth, 3, &env));
-    for (uint32_t i = 0; i < 3 * GOSSET__TRUTH_K; i++)
-        truth.lists[i] = (gosset__neighbour){(float)(i % GOSSET__TRUTH_K), i, 1000 + i};
-    ck_ok(gosset__calibration_store(&table, &truth, &env, &data, &size));
+    for (uint32_t i = 0; i < 3 * GOSSET__TRUTH_DEEP_K; i++)
+        truth.lists[i] = (gosset__neighbour){(float)(i % GOSSET__TRUTH_DEEP_K), i, 1000 + i};
+    ck_ok(gosset__calibration_store(&sample, &truth, &env, &data, &size));
     ck_ok(gosset__calibration_load(&loaded, &loaded_truth, data, size, "here", &env));
-    ck_assert_uint_eq(loaded.entry_count, table.entry_count);
-    for (uint32_t i = 0; i < table.entry_count; i++) {
-        ck_assert(loaded.entries[i].recall == table.entries[i].recall && loaded.entries[i].pages == table.entries[i].pages);
-        ck_assert_uint_eq(loaded.entries[i].probe, table.entries[i].probe);
-        ck_assert_uint_eq(loaded.entries[i].rerank, table.entries[i].rerank);
-    }
+    ck_assert_mem_eq(&loaded, &sample, sizeof sample);
     ck_assert_uint_eq(loaded_truth.query_count, 3);
-    ck_assert_mem_eq(loaded_truth.lists, truth.lists, 3 * GOSSET__TRUTH_K * sizeof *truth.lists);
+    ck_assert_mem_eq(loaded_truth.lists, truth.lists, 3 * GOSSET__TRUTH_DEEP_K * sizeof *truth.lists);
     gosset__truth_free(&loaded_truth, &env);
     for (size_t i = 0; i < size; i++) {
         ((unsigned char *)data)[i] ^= 0x10;
@@ -42,25 +39,37 @@ END_TEST
 
 START_TEST(test_plans_rise_with_recall_and_k) {
     const gosset__extent extent = {1000000, 35000, 16192};
-    for (uint32_t i = 0; i < table.entry_count; i++) {
-        gosset__calibration_entry plan = gosset__calibration_plan(&table, &extent, table.entries[i].recall, 10);
-        ck_assert_uint_eq(plan.probe, table.entries[i].probe);
-        ck_assert_uint_eq(plan.rerank, table.entries[i].rerank);
-    }
-    const uint32_t ks[] = {1, 10, 11, 100, 1024};
+    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) /* the entries themselves are kept */
+        for (uint32_t i = 0; i < sample.tables[t].entry_count; i++) {
+            const gosset__calibration_entry *entry = &sample.tables[t].entries[i];
+            gosset__calibration_entry plan =
+                gosset__calibration_plan(&sample, &extent, entry->recall, sample.tables[t].k);
+            ck_assert_uint_eq(plan.probe, entry->probe);
+            ck_assert_uint_eq(plan.rerank, entry->rerank);
+            ck_assert_double_eq(plan.pages, entry->pages);
+        }
+    const uint32_t ks[] = {1, 2, 10, 11, 100, 101, 1024};
     for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
         gosset__calibration_entry last = {0};
         for (double recall = 0.001; recall < 1; recall += 0.001) {
-            gosset__calibration_entry plan = gosset__calibration_plan(&table, &extent, recall, ks[i]);
+            gosset__calibration_entry plan = gosset__calibration_plan(&sample, &extent, recall, ks[i]);
             ck_assert_uint_ge(plan.probe, last.probe);
             ck_assert_uint_ge(plan.rerank, last.rerank);
-            ck_assert_double_ge(plan.pages, last.pages * (1 - 1e-12));
             ck_assert_uint_ge(plan.rerank, ks[i]);
             ck_assert_uint_le(plan.probe, extent.cells);
             last = plan;
         }
     }
-    gosset__calibration_entry most = gosset__calibration_plan(&table, &extent, nextafter(1, 0), 1024);
+    for (double recall = 0.05; recall < 1; recall += 0.05) {
+        gosset__calibration_entry last = {0};
+        for (uint32_t k = 1; k <= 1024; k++) {
+            gosset__calibration_entry plan = gosset__calibration_plan(&sample, &extent, recall, k);
+            ck_assert_uint_ge(plan.probe, last.probe);
+            ck_assert_uint_ge(plan.rerank, last.rerank);
+            last = plan;
+        }
+    }
+    gosset__calibration_entry most = gosset__calibration_plan(&sample, &extent, nextafter(1, 0), 1024);
     ck_assert_uint_le(most.rerank, extent.rows);
     ck_assert_uint_le(most.probe, extent.cells);
 }
@@ -86,16 +95,20 @@ START_TEST(test_truth_of_parts_is_that_of_the_whole) {
     gosset__truth whole, part;
     ck_ok(gosset__truth_create(&whole, 1, &env));
     ck_ok(gosset__truth_create(&part, 2, &env));
-    for (uint32_t i = 0; i < GOSSET__TRUTH_K; i++) part.lists[i] = (gosset__neighbour){(float)(2 * i), i, 100 + i};
+    enum { DEPTH = GOSSET__TRUTH_DEEP_K };
+    for (uint32_t i = 0; i < DEPTH; i++) part.lists[i] = (gosset__neighbour){(float)(2 * i), i, 1000 + i};
     gosset__truth_merge(&whole, &part);
-    for (uint32_t i = 0; i < GOSSET__TRUTH_K; i++) part.lists[i] = (gosset__neighbour){(float)i, 50 + i, 10 + i};
+    for (uint32_t i = 0; i < DEPTH; i++) part.lists[i] = (gosset__neighbour){(float)i, 500 + i, 10 + i};
     gosset__truth_merge(&whole, &part);
-    for (uint32_t i = 0; i < GOSSET__TRUTH_K; i++) {
+    for (uint32_t i = 0; i < DEPTH; i++) {
         ck_assert(i == 0 || gosset__nearer(&whole.lists[i - 1], &whole.lists[i]));
         ck_assert_float_le(whole.lists[i].distance, (float)i);
     }
     ck_assert_uint_eq(whole.lists[0].id, 10); /* equal distance: the lower id */
-    ck_assert_uint_eq(whole.lists[1].id, 100);
+    ck_assert_uint_eq(whole.lists[1].id, 1000);
+    ck_assert_uint_eq(gosset__truth_at(GOSSET__TRUTH_DEEP_QUERIES), GOSSET__TRUTH_DEEP_QUERIES * DEPTH);
+    ck_assert_uint_eq(gosset__truth_at(GOSSET__TRUTH_DEEP_QUERIES + 3) - gosset__truth_at(GOSSET__TRUTH_DEEP_QUERIES),
+                      3 * GOSSET__TRUTH_K);
     gosset__truth_free(&whole, &env);
     gosset__truth_free(&part, &env);
     ck_assert_uint_eq(gosset__truth_queries(5000, 10), 1000);
@@ -106,12 +119,16 @@ START_TEST(test_truth_of_parts_is_that_of_the_whole) {
 }
 END_TEST
 
-/* Targets against what unseen queries get; the queries are few, so a margin of two standard errors is left to chance. */
+/* Targets against what unseen queries get. They are few, so two standard errors are left to chance; recalls of one
+ * query's neighbours go together, which makes the errors larger than those of a coin. */
 START_TEST(test_targets_are_met) {
     static const double targets[] = {0.80, 0.85, 0.90, 0.95, 0.97, 0.98, 0.99};
+    static const uint32_t ks[] = {1, 3, 10, 30, 100};
+    const uint32_t k = ks[_i];
     gosset_index *index = NULL;
     gosset_searcher *searcher = NULL;
-    uint64_t ids[WORLD_QUERIES * WORLD_K];
+    uint64_t *ids = malloc(sizeof *ids * WORLD_QUERIES * k), *truth = malloc(sizeof *ids * WORLD_QUERIES * k);
+    ck_ok(gosset_exact_search(&w.base, &w.query, GOSSET_L2, k, truth, NULL, NULL));
     ck_ok(gosset_index_open(&index, build("targets", &w.base, NULL), NULL));
     ck_ok(gosset_searcher_create(&searcher, index, NULL));
     for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
@@ -121,18 +138,20 @@ START_TEST(test_targets_are_met) {
         ck_ok(gosset_index_calibration(index, targets[t], &plan, &expected));
         ck_ok(gosset_searcher_set(searcher, &options));
         gosset_searcher_reset_stats(searcher);
-        ck_ok(gosset_searcher_search(searcher, &w.query, WORLD_K, ids, NULL));
+        ck_ok(gosset_searcher_search(searcher, &w.query, k, ids, NULL));
         ck_ok(gosset_searcher_stats(searcher, &stats));
-        double recall = recall_of(ids, w.truth, WORLD_QUERIES, WORLD_K), pages = (double)stats.pages_read / WORLD_QUERIES;
+        double recall = recall_of(ids, truth, WORLD_QUERIES, k), pages = (double)stats.pages_read / WORLD_QUERIES;
         if (getenv("GOSSET_TEST_TELL"))
-            printf("target %.3f: probe %u rerank %u: recall %.4f, pages %.1f (expected %.1f)\n", targets[t], plan.probe,
-                   plan.rerank, recall, pages, expected);
-        double chance = 2 * sqrt(targets[t] * (1 - targets[t]) * 3 / (WORLD_QUERIES * WORLD_K));
+            printf("k %u target %.3f: recall %.4f, %.1f cells, %.1f candidates, %.1f pages\n", k, targets[t], recall,
+                   (double)stats.cells_probed / WORLD_QUERIES, (double)stats.candidates / WORLD_QUERIES, pages);
+        double chance = 2 * sqrt(targets[t] * (1 - targets[t]) * 3 / (WORLD_QUERIES * fmin(k, 10)));
         ck_assert_double_ge(recall, targets[t] - chance);
-        ck_assert_double_le(fabs(pages - expected), 0.25 * expected + 2);
+        if (k == 10) ck_assert_double_le(fabs(pages - expected), 0.25 * expected + 2);
     }
     gosset_searcher_free(searcher);
     gosset_index_close(index);
+    free(ids), free(truth);
+    temp_remove(temp_path(w.directory, "targets"));
 }
 END_TEST
 
@@ -142,6 +161,6 @@ TCase *case_calibration(void) {
     tcase_add_test(tcase, test_plans_rise_with_recall_and_k);
     tcase_add_test(tcase, test_without_a_table);
     tcase_add_test(tcase, test_truth_of_parts_is_that_of_the_whole);
-    tcase_add_test(tcase, test_targets_are_met);
+    tcase_add_loop_test(tcase, test_targets_are_met, 0, 5);
     return tcase;
 }

@@ -226,8 +226,10 @@ START_TEST(test_deep_k) {
     uint64_t *ids = malloc(20 * K * sizeof *ids), *truth = malloc(20 * K * sizeof *truth);
     gosset_index *index = open_index(build("deep", &w.base, NULL), "memory");
     gosset_searcher *searcher = open_searcher(index);
+    set_recall(searcher, 0.99);
     ck_ok(gosset_searcher_search(searcher, &query, K, ids, NULL));
     ck_ok(gosset_exact_search(&w.base, &query, GOSSET_L2, K, truth, NULL, NULL));
+    /* Beyond k = 100 nothing is measured, and an eighth of the base is far beyond: a higher target helps. */
     ck_assert_double_ge(recall_of(ids, truth, 20, K), 0.9);
     gosset_searcher_free(searcher);
     gosset_index_close(index);
