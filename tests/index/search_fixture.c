@@ -24,17 +24,17 @@ static float element(const void *vector, gosset_type type, uint32_t i) {
     return ((const float *)vector)[i];
 }
 
-void fixture_latent(const fixture *self, const void *vector, float latent[LATENT]) {
+void fixture_row(const fixture *self, const void *vector, float row[ROW]) {
     const float centre = self->type == GOSSET_U8 ? 100 : 0;
     gosset__rng rng = gosset__rng_make(99, 0);
     float length = 0;
-    for (int j = 0; j < LATENT; j++) {
-        latent[j] = 0;
+    for (int j = 0; j < ROW; j++) {
+        row[j] = 0;
         for (uint32_t i = 0; i < self->dimension; i++)
-            latent[j] += gosset__rng_normal(&rng) * (element(vector, self->type, i) - centre);
-        length += latent[j] * latent[j];
+            row[j] += gosset__rng_normal(&rng) * (element(vector, self->type, i) - centre);
+        if (j < LATENT) length += row[j] * row[j];
     }
-    for (int j = 0; j < LATENT && length > 0; j++) latent[j] /= sqrtf(length);
+    for (int j = 0; j < ROW && length > 0; j++) row[j] /= sqrtf(length);
 }
 
 static void write_index(fixture *self, uint64_t shard_size) {
@@ -55,16 +55,33 @@ static void write_index(fixture *self, uint64_t shard_size) {
                   "%s", gosset_last_error());
     for (size_t i = 0; i < self->count; i++) {
         const char *vector = (const char *)self->vectors + i * fixture_row_size(self);
-        float latent[LATENT];
+        float row[ROW];
         uint32_t cell;
-        uint8_t code[LATENT / 2];
-        fixture_latent(self, vector, latent);
-        gosset__codec_encode(self->codec, 1, latent, &cell, code);
+        uint8_t code[ROW];
+        fixture_row(self, vector, row);
+        gosset__codec_encode(self->codec, 1, row, &cell, code);
         ck_assert_int_eq(gosset__store_writer_add(writer, 1, &cell, code, &self->ids[i], vector), GOSSET_OK);
     }
     ck_assert_msg(gosset__store_writer_finish(writer) == GOSSET_OK, "%s", gosset_last_error());
     ck_assert_msg(gosset__store_writer_publish(writer, NULL, 0) == GOSSET_OK, "%s", gosset_last_error());
     gosset__store_writer_free(writer);
+}
+
+void fixture_use(fixture *self, const gosset__kernels *kernels) {
+    self->kernels = kernels;
+    gosset__codec_free(self->codec);
+    ck_assert_int_eq(gosset__codec_create(&self->codec, self->cell_lattice, self->code_lattice,
+                                          self->centroids != NULL ? &self->residual : NULL, &self->env, kernels),
+                     GOSSET_OK);
+}
+
+static void make_centroids(fixture *self) {
+    const size_t count = (size_t)self->cell_lattice->point_count.word[0] * FEATURES;
+    gosset__rng rng = gosset__rng_make(4, 4);
+    self->centroids = malloc(count * sizeof *self->centroids);
+    for (size_t i = 0; i < count; i++) self->centroids[i] = 0.3f * gosset__rng_normal(&rng);
+    self->residual =
+        (gosset__residual){.nibble_words = 1, .crumb_words = 1, .step = 0.6f, .centroids = self->centroids};
 }
 
 void fixture_build(fixture *self, const fixture_options *options) {
@@ -75,12 +92,12 @@ void fixture_build(fixture *self, const fixture_options *options) {
                       .count = options->count,
                       .query_count = 12};
     temp_directory(self->directory);
-    ck_assert_int_eq(gosset__kernels_get(&self->kernels, ""), GOSSET_OK);
+    const gosset__kernels *kernels = NULL;
+    ck_assert_int_eq(gosset__kernels_get(&kernels, ""), GOSSET_OK);
     ck_assert_int_eq(gosset_lattice_create(&self->cell_lattice, CELLS, NULL), GOSSET_OK);
     ck_assert_int_eq(gosset_lattice_create(&self->code_lattice, CODES, NULL), GOSSET_OK);
-    ck_assert_int_eq(
-        gosset__codec_create(&self->codec, self->cell_lattice, self->code_lattice, NULL, &self->env, self->kernels),
-        GOSSET_OK);
+    if (options->residual) make_centroids(self);
+    fixture_use(self, kernels);
     const size_t distinct = options->twins ? (self->count + 1) / 2 : self->count, row_size = fixture_row_size(self);
     char *made = clustered_vectors(17, distinct + self->query_count, self->dimension, 20, self->type);
     self->vectors = malloc(self->count * row_size + 1);
@@ -92,6 +109,10 @@ void fixture_build(fixture *self, const fixture_options *options) {
     self->queries = malloc(self->query_count * row_size);
     memcpy(self->queries, made + distinct * row_size, self->query_count * row_size);
     free(made);
+    if (self->metric == GOSSET_COSINE) { /* vectors without a direction are part of the contract */
+        if (self->count > 0) memset(self->vectors, 0, row_size);
+        memset(self->queries, 0, row_size);
+    }
     write_index(self, options->shard_size);
 }
 
@@ -120,6 +141,7 @@ void fixture_remove(fixture *self) {
     free(self->vectors);
     free(self->queries);
     free(self->ids);
+    free(self->centroids);
 }
 
 /* ---- truth ---------------------------------------------------------------------------------- */
@@ -175,8 +197,8 @@ void fixture_truth(const fixture *self, size_t query, int as_floats, uint32_t k,
 
 gosset_status fixture_search(const fixture *self, gosset__search *search, size_t query, uint32_t probe, uint32_t rerank,
                              uint32_t k, uint64_t *ids, float *distances, gosset__search_stats *stats) {
-    float latent[LATENT];
-    fixture_latent(self, fixture_query(self, query), latent);
-    return gosset__search_run(search, latent, fixture_query(self, query), self->type, probe, rerank, k, ids, distances,
+    float row[ROW];
+    fixture_row(self, fixture_query(self, query), row);
+    return gosset__search_run(search, row, fixture_query(self, query), self->type, probe, rerank, k, ids, distances,
                               stats);
 }

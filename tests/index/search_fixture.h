@@ -5,13 +5,16 @@
 #include "index/search.h"
 #include "support/support.h"
 
-enum { LATENT = 16 };
+/* What the codec sees of a vector: a latent, and features behind it that residual codes approximate. */
+enum { LATENT = 16, FEATURES = 24, ROW = LATENT + FEATURES };
 
 typedef struct fixture {
     char directory[TEMP_PATH_SIZE];
     gosset__env env;
     gosset_lattice *cell_lattice, *code_lattice;
     gosset__codec *codec;
+    gosset__residual residual; /* borrowed by the codec */
+    float *centroids;          /* cells x FEATURES; NULL: point codes */
     const gosset__kernels *kernels;
     uint32_t dimension;
     gosset_type type;
@@ -29,10 +32,13 @@ typedef struct fixture_options {
     size_t count;
     uint64_t shard_size; /* 0 = one shard */
     int twins;           /* every vector stands twice in the set, under two ids */
+    int residual;        /* codes of what a centroid leaves, in place of points */
 } fixture_options;
 
 /** Writes the index; no store is open yet. */
 void fixture_build(fixture *self, const fixture_options *options);
+/** From here on the codec and new searchers use these kernels. */
+void fixture_use(fixture *self, const gosset__kernels *kernels);
 /** Opens the store with a backend, in place of the one that was open. */
 void fixture_open(fixture *self, const char *io);
 void fixture_close(fixture *self);
@@ -40,8 +46,8 @@ void fixture_remove(fixture *self);
 
 size_t fixture_row_size(const fixture *self);
 const void *fixture_query(const fixture *self, size_t query);
-/** What stands for a model: a fixed random projection, unit length. */
-void fixture_latent(const fixture *self, const void *vector, float latent[LATENT]);
+/** What stands for a model: a fixed random projection, unit length; the features are more of it. */
+void fixture_row(const fixture *self, const void *vector, float row[ROW]);
 
 /** Brute force by the definition; queries given as floats when `as_floats`. */
 void fixture_truth(const fixture *self, size_t query, int as_floats, uint32_t k, uint64_t *ids, float *distances);
