@@ -19,8 +19,8 @@
 
 enum { ROW_BLOCK = 64 };
 
-static const float SHARPNESS = 0.5f;
-static const float TEMPERATURE = 0.1f;
+static const float SHARPNESS = 0.25f;
+static const float TEMPERATURE = 0.2f;
 static const float RADIUS_MIN = 1e-12f; /* where a vector and its 10 nearest are duplicates */
 
 typedef struct listwise {

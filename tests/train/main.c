@@ -1,0 +1,63 @@
+/** test_train: the network, its training and its file. */
+#include "train/train_tests.h"
+
+gosset_train_config small_config(const gosset_env *env) {
+    return (gosset_train_config){.struct_size = sizeof(gosset_train_config),
+                                 .env = env,
+                                 .code_lattice = "zn:8:64:7",
+                                 .width = 32,
+                                 .epochs = 2,
+                                 .batch_size = 64,
+                                 .seed = 7};
+}
+
+gosset_train_config residual_config(const gosset_env *env) {
+    gosset_train_config config = small_config(env);
+    config.code_lattice = NULL;
+    config.code_bytes = 8;
+    return config;
+}
+
+void require_ok(gosset_status status) {
+    ck_assert_msg(status == GOSSET_OK, "%s: %s", gosset_strerror(status), gosset_last_error());
+}
+
+gosset_model *train_model(const gosset_vectors *learn, const gosset_train_config *config) {
+    gosset_model *model = NULL;
+    require_ok(gosset_train(&model, learn, config));
+    ck_assert_ptr_nonnull(model);
+    return model;
+}
+
+unsigned char *model_bytes(const gosset_model *model, size_t *size, size_t *timeless) {
+    gosset__env env = default_env(1);
+    void *data = NULL;
+    require_ok(gosset__model_serialize(model, &env, &data, size));
+    unsigned char *bytes = malloc(*size);
+    ck_assert_ptr_nonnull(bytes);
+    memcpy(bytes, data, *size);
+    gosset__free(&env, data);
+    if (timeless) {
+        const uint32_t last = gosset__load32(bytes + 256) - 1; /* the timing section */
+        *timeless = *size - 64;
+        memset(bytes + 264 + last * 32 + 24, 0, 8); /* its hash */
+        memset(bytes + 504, 0, 8);                  /* the header's hash, which covers that */
+    }
+    return bytes;
+}
+
+void fill_normal(gosset__rng *rng, float *values, size_t count) {
+    for (size_t i = 0; i < count; i++) values[i] = gosset__rng_normal(rng);
+}
+
+int main(void) {
+    SRunner *runner = srunner_create(gradients_suite());
+    srunner_add_suite(runner, neighbours_suite());
+    srunner_add_suite(runner, model_file_suite());
+    srunner_add_suite(runner, reproducible_suite());
+    srunner_add_suite(runner, learning_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
