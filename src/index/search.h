@@ -19,7 +19,7 @@ typedef struct gosset__search_stats {
 } gosset__search_stats; /* added to by every search */
 
 /**
- * @param latent  the query's latent.
+ * @param latent  the query as the codec sees it: its latent, and its features for residual codes.
  * @param vector  the query itself, in the type of the store (or f32 for a u8/i8 store).
  */
 gosset_status gosset__search_run(gosset__search *search, const float *latent, const void *vector,

@@ -109,7 +109,7 @@ static void measure(bench *self, gosset__search *search, const char *io, uint32_
 
 int main(int argc, char **argv) {
     const size_t rows = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    const char *directory = argc > 2 ? argv[2] : "/tmp/gosset-bench-search";
+    const char *directory = argc > 2 ? argv[2] : "bench-search.gosset";
     static const char *const backends[] = {"memory", "uring", "threads"};
     bench self = {.latents = malloc(sizeof(float) * QUERIES * LATENT), .vectors = malloc(QUERIES * DIMENSION)};
     gosset__rng rng = gosset__rng_make(2, 2);
