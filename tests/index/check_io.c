@@ -6,10 +6,13 @@
 #include "support/support.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -398,6 +401,44 @@ START_TEST(a_forked_child_is_told_to_open_again) {
 }
 END_TEST
 
+/** Gives up the right to lock memory beyond the limit, and sets the limit to nothing: as in a strict container. */
+static int forbid_locked_memory(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct rights[_LINUX_CAPABILITY_U32S_3];
+    const struct rlimit none = {0, 0};
+    if (syscall(SYS_capget, &header, rights) != 0) return 0;
+    rights[0].effective &= ~(1u << CAP_IPC_LOCK);
+    return syscall(SYS_capset, &header, rights) == 0 && setrlimit(RLIMIT_MEMLOCK, &none) == 0;
+}
+
+/** In a child. 0 when reads are plain then, and right. */
+static int read_without_locked_memory(void) {
+    gosset__io_files *files = NULL;
+    gosset__io *io = NULL;
+    gosset__rng rng = gosset__rng_make(6, 6);
+    if (!forbid_locked_memory()) return 1;
+    const gosset_status status = gosset__io_files_open(&files, "uring", shards, FILES, 4096, &env);
+    if (status == GOSSET_E_UNSUPPORTED) return strstr(gosset_last_error(), "locked memory") != NULL ? 0 : 2;
+    if (status != GOSSET_OK) return 3;
+    if (strstr(files->reason, "page buffers not registered (ulimit -l is 0 KiB)") == NULL) return 4;
+    if (gosset__io_open(&io, files, DEPTH, &env) != GOSSET_OK) return 5;
+    for (int i = 0; i < 10; i++) random_batch(io, &rng);
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+    return 0;
+}
+
+START_TEST(without_locked_memory_reads_are_plain) {
+    if (!uring_works()) return;
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) _exit(read_without_locked_memory());
+    int result = -1;
+    ck_assert_int_eq(waitpid(child, &result, 0), child);
+    ck_assert_msg(WIFEXITED(result) && WEXITSTATUS(result) == 0, "step %d", WEXITSTATUS(result));
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail) {
     const char *name = gosset__io_registry[_i]->name;
     if (strcmp(name, "uring") == 0 && !uring_works()) return;
@@ -472,6 +513,7 @@ Suite *io_suite(void) {
     suite_add_tcase(suite, contract);
     TCase *choice = tcase_create("choice");
     tcase_add_checked_fixture(choice, set_up, tear_down);
+    tcase_add_test(choice, without_locked_memory_reads_are_plain);
     tcase_add_test(choice, names_choose_the_backend);
     tcase_add_test(choice, short_reads_go_on_where_they_may);
     suite_add_tcase(suite, choice);
