@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -46,6 +47,7 @@ int bench_isolated(const char *name, bench_work_fn work, void *context, double l
     pid_t child = fork();
     if (child < 0) bench_fail("fork: %s", strerror(errno));
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever stops the benchmark stops what it measures */
         work(context, results);
         fflush(NULL);
         _exit(results->note[0] ? 1 : 0);
