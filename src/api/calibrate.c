@@ -22,7 +22,10 @@ enum {
     PROBE_MAX = 1 << 16,
     GRID_MAX = 128,
     TABLE_SIZE = 4 * DEPTH_MAX,
-    ENOUGH_PERMILLE = 998, /* no larger probe is tried once this part of the truth lies in probed cells */
+    DEPTH_MIN = 256,
+    DEPTH_SLACK = 4,       /* how much deeper than with many cells it may pay to look with few */
+    ENOUGH_PERMILLE = 998, /* of the truth in probed cells: more cells are not tried, */
+    POOR_PERMILLE = 600,   /* nor fewer than hold this much */
     QUERIES_PER_MAP = 64
 };
 
@@ -45,7 +48,8 @@ typedef struct scratch {
 typedef struct job {
     const gosset__calibrate_config *config;
     gosset__env env;
-    uint32_t dimension, queries, probe_limit, depth_limit;
+    uint32_t dimension, queries, probe_limit;
+    uint32_t depth_limit[2]; /* of queries that know few neighbours, and of those that know many */
     uint32_t probes[GRID_MAX], depths[GRID_MAX], probe_count, depth_count;
     float *latents;
     gosset__place *places;
@@ -212,8 +216,8 @@ static gosset_status walk(void *context, size_t item, uint32_t worker) {
     scratch *s = &j->workers[worker];
     uint32_t found = 0, pages = 0, at = 0;
     gosset_status status =
-        gosset__search_candidates(s->search, j->latents + item * j->dimension, j->probes[j->probe], j->depth_limit,
-                                  s->rows, s->orders, &found);
+        gosset__search_candidates(s->search, j->latents + item * j->dimension, j->probes[j->probe],
+                                  j->depth_limit[item < GOSSET__TRUTH_DEEP_QUERIES], s->rows, s->orders, &found);
     if (status != GOSSET_OK) return status;
     memset(s->table, 0, TABLE_SIZE * sizeof *s->table);
     for (uint32_t d = 0; d < j->depth_count; d++) {
@@ -249,10 +253,11 @@ static outcome average(const job *j, size_t table, uint32_t p, uint32_t d) {
     return o;
 }
 
-static int enough_cells(const job *j, uint32_t p) {
+/* Share of the true neighbours in the probed cells, in thousandths. */
+static uint64_t coverage(const job *j, uint32_t p) {
     uint64_t covered = 0;
     for (size_t q = 0; q < j->queries; q++) covered += j->covered[q * GRID_MAX + p];
-    return covered * 1000 >= (uint64_t)j->queries * GOSSET__TRUTH_K * ENOUGH_PERMILLE;
+    return covered * 1000 / ((uint64_t)j->queries * GOSSET__TRUTH_K);
 }
 
 /* The cheapest setting for each target, and the surest of all. */
@@ -281,23 +286,42 @@ static void fill_table(gosset__calibration_table *table, const choice *c) {
             (gosset__calibration_entry){reached, c->surest.probe, c->surest.rerank, c->surest.pages};
 }
 
+/* Depths beyond these cannot pay at fewer cells: looked at, they would only cost time. */
+static void limit_depths(job *j, const choice *choices) {
+    for (size_t deep = 0; deep < 2; deep++) {
+        uint32_t needed = choices[deep ? TABLES - 1 : TABLES - 2].best[TARGETS - 1].rerank;
+        uint32_t limit = needed ? DEPTH_SLACK * needed : DEPTH_MAX;
+        if (limit < DEPTH_MIN) limit = DEPTH_MIN;
+        if (limit < j->depth_limit[deep]) j->depth_limit[deep] = limit;
+    }
+    if (j->depth_limit[1] < j->depth_limit[0]) j->depth_limit[1] = j->depth_limit[0];
+}
+
+static void consider_all(const job *j, choice *choices) {
+    for (size_t t = 0; t < TABLES; t++) {
+        uint32_t k = gosset__calibration_k[t], limit = j->depth_limit[k > GOSSET__TRUTH_K];
+        for (uint32_t d = 0; d < j->depth_count; d++) /* a search never re-ranks fewer than k */
+            if (j->depths[d] >= k && j->depths[d] <= limit) consider(&choices[t], average(j, t, j->probe, d));
+    }
+}
+
+/* From the probe that holds all but a few of the true neighbours down to the one that holds too few. */
 static gosset_status measure(job *j, gosset__calibration *out) {
     choice choices[TABLES] = {0};
     gosset__ticker ticker;
+    uint32_t top = 0, bottom = 0;
+    while (top + 1 < j->probe_count && coverage(j, top) < ENOUGH_PERMILLE) top++;
+    while (bottom < top && coverage(j, bottom) < POOR_PERMILLE) bottom++;
     gosset__ticker_start(&ticker, &j->env);
-    for (j->probe = 0; j->probe < j->probe_count; j->probe++) {
+    for (j->probe = top + 1; j->probe-- > bottom;) {
         gosset_status status = gosset__pool_run(j->config->pool, j->queries, walk, j);
         if (status != GOSSET_OK) return status;
-        for (size_t t = 0; t < TABLES; t++) /* a search never re-ranks fewer than k */
-            for (uint32_t d = 0; d < j->depth_count; d++)
-                if (j->depths[d] >= gosset__calibration_k[t]) consider(&choices[t], average(j, t, j->probe, d));
-        int enough = enough_cells(j, j->probe) || j->probe + 1 == j->probe_count;
-        gosset_progress progress = {.phase = "calibrate",
-                                    .done = j->probe + 1,
-                                    .total = enough ? j->probe + 1 : j->probe_count};
+        consider_all(j, choices);
+        if (j->probe == top) limit_depths(j, choices);
+        gosset_progress progress = {
+            .phase = "calibrate", .done = top - j->probe + 1, .total = top - bottom + 1};
         status = gosset__tick(&ticker, &progress);
         if (status != GOSSET_OK) return status;
-        if (enough) break;
     }
     for (size_t t = 0; t < TABLES; t++) fill_table(&out->tables[t], &choices[t]);
     return GOSSET_OK;
@@ -313,9 +337,9 @@ gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrat
     if (j.queries == 0 || store->row_count <= GOSSET__TRUTH_DEEP_K) return GOSSET_OK;
     j.dimension = gosset__codec_dimension(config->codec);
     j.probe_limit = store->layout.cell_count < PROBE_MAX ? store->layout.cell_count : PROBE_MAX;
-    j.depth_limit = store->row_count < DEPTH_MAX ? (uint32_t)store->row_count : DEPTH_MAX;
+    j.depth_limit[0] = j.depth_limit[1] = store->row_count < DEPTH_MAX ? (uint32_t)store->row_count : DEPTH_MAX;
     j.probe_count = make_grid(j.probes, 1.4142135623730951, 1, j.probe_limit);
-    j.depth_count = make_grid(j.depths, 1.06, 1, j.depth_limit);
+    j.depth_count = make_grid(j.depths, 1.06, 1, j.depth_limit[0]);
     GOSSET_TRY(allocate(&j));
     GOSSET_TRY(open_workers(&j));
     GOSSET_TRY(gosset__locator_create(&j.locator, config->store, config->codec, config->truth, j.places, env));
