@@ -16,15 +16,21 @@ enum { DEPTH = 1000, SLICE = 1 << 15, QUERY_SLICE = 250 };
 static const struct {
     const char *name, *factory;
 } codes[] = {
-    {"PQ", "PQ%B"},       {"OPQ", "OPQ%B_%D,PQ%B"}, {"RQ", "RQ%Bx8"},
-    {"PRQ", "PRQ4x%Qx8"}, {"LSQ", "LSQ%Bx8"},       {"PCA+SQ4", "PCAR%S,SQ4"},
+    {"PQ", "PQ%B"},
+    {"OPQ", "OPQ%B_%D,PQ%B"},
+    {"RQ", "RQ%Bx8"},
+    {"PRQ", "PRQ4x%Qx8"},
+    {"LSQ", "LSQ%Bx8"},
+    {"PCA+SQ4", "PCAR%S,SQ4"},
+    {"IVF-PQ", "IVF%L,PQ%B"}, /* of the residual to a list's centroid, as an inverted index stores it */
+    {"IVF-OPQ", "OPQ%B_%D,IVF%L,PQ%B"},
 };
 
 typedef struct code_run {
     const bench_data *data;
     const bench_plan *plan;
     const char *name, *factory, *model;
-    int exact_latents; /* Gosset: leave out the lattice */
+    int exact_features; /* Gosset: what its codes approximate */
 } code_run;
 
 static FaissIndex *flat(uint32_t dimension, FaissMetricType metric, bench_results *results) {
@@ -106,7 +112,7 @@ static void run_faiss_code(void *context, bench_results *results) {
     size_t size = 0;
     memset(&code, 0, sizeof code);
     bench_faiss_threads(run->plan->threads[run->plan->thread_count - 1], 0);
-    snprintf(code.name, sizeof code.name, "FAISS %.30s", run->factory);
+    snprintf(code.name, sizeof code.name, "FAISS %.32s", run->factory);
     bench_faiss_try(results, run->factory,
                     faiss_index_factory(&coder, (int)data->base.dimension, run->factory, METRIC_L2));
     float *learn = bench_floats(data, &data->learn, 0, data->learn.count);
@@ -146,32 +152,34 @@ static void run_gosset_code(void *context, bench_results *results) {
     gosset_env env = {.struct_size = sizeof env, .threads = run->plan->threads[run->plan->thread_count - 1]};
     gosset_model *model = NULL;
     gosset_model_info info = {.struct_size = sizeof info};
-    gosset_lattice_info lattice = {.struct_size = sizeof lattice};
     bench_code code;
     memset(&code, 0, sizeof code);
     gosset_try(results, gosset_model_load(&model, run->model, &env));
     gosset_try(results, gosset_model_describe(model, &info));
-    gosset_try(results, gosset_lattice_describe(info.code_lattice, &lattice));
-    code.bytes = run->exact_latents ? info.output_dimension * 4.0 : info.code_bytes;
-    snprintf(code.name, sizeof code.name, "Gosset %s", run->exact_latents ? "latents, not coded" : lattice.spec);
+    uint32_t dimension = info.feature_dimension;
+    code.bytes = run->exact_features ? dimension * 4.0 : info.code_bytes;
+    snprintf(code.name, sizeof code.name, "Gosset%s", run->exact_features ? " map, not coded" : "");
     code.train_seconds = info.train_seconds;
-    FaissIndex *decoded = flat(info.output_dimension, METRIC_INNER_PRODUCT, results);
-    float *latents = bench_memory(SLICE * info.output_dimension * sizeof *latents);
-    uint8_t *bytes = bench_memory(SLICE * lattice.code_size);
+    FaissIndex *decoded = flat(dimension, METRIC_L2, results);
+    float *features = bench_memory(SLICE * dimension * sizeof *features);
+    uint32_t *cells = bench_memory(SLICE * sizeof *cells);
+    uint8_t *bytes = bench_memory((size_t)SLICE * info.code_bytes);
     double seconds = 0;
     for (size_t first = 0; first < data->base.count; first += SLICE) {
         size_t count = data->base.count - first < SLICE ? data->base.count - first : SLICE;
         gosset_vectors slice = slice_of(&data->base, first, count);
         double started = bench_seconds();
-        gosset_try(results, gosset_model_apply(model, GOSSET_BASE, &slice, latents));
-        if (!run->exact_latents) gosset_try(results, gosset_lattice_encode(info.code_lattice, count, latents, bytes));
+        if (run->exact_features)
+            gosset_try(results, gosset_model_features(model, GOSSET_BASE, &slice, features));
+        else
+            gosset_try(results, gosset_model_encode(model, &slice, cells, bytes));
         seconds += bench_seconds() - started;
-        if (!run->exact_latents) gosset_try(results, gosset_lattice_decode(info.code_lattice, count, bytes, latents));
-        bench_faiss_try(results, "add", faiss_Index_add(decoded, (idx_t)count, latents));
+        if (!run->exact_features) gosset_try(results, gosset_model_decode(model, count, cells, bytes, features));
+        bench_faiss_try(results, "add", faiss_Index_add(decoded, (idx_t)count, features));
     }
     code.encode_us = seconds * 1e6 / (double)data->base.count;
-    float *queries = bench_memory(data->query.count * info.output_dimension * sizeof *queries);
-    gosset_try(results, gosset_model_apply(model, GOSSET_QUERY, &data->query, queries));
+    float *queries = bench_memory(data->query.count * dimension * sizeof *queries);
+    gosset_try(results, gosset_model_features(model, GOSSET_QUERY, &data->query, queries));
     score(run, decoded, queries, results, &code);
     results->codes[results->code_count++] = code;
 }
@@ -196,7 +204,7 @@ void bench_codes(const bench_data *data, const bench_plan *plan, const char *mod
     if (bench_selected(names, "ZnLattice") && lattice_factory(data, plan->code_bytes, factory, sizeof factory))
         bench_isolated(factory, run_faiss_code, &run, plan->limit_seconds, results);
     for (int exact = 0; model && exact < 2; exact++) {
-        run.exact_latents = exact;
+        run.exact_features = exact;
         bench_isolated(exact ? "Gosset, not coded" : "Gosset", run_gosset_code, &run, plan->limit_seconds, results);
     }
 }
