@@ -54,6 +54,7 @@ int main(void) {
     SRunner *runner = srunner_create(gradients_suite());
     srunner_add_suite(runner, neighbours_suite());
     srunner_add_suite(runner, model_file_suite());
+    srunner_add_suite(runner, format_suite());
     srunner_add_suite(runner, reproducible_suite());
     srunner_add_suite(runner, learning_suite());
     srunner_run_all(runner, CK_ENV);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+Suite *format_suite(void);
 Suite *gradients_suite(void);
 Suite *learning_suite(void);
 Suite *model_file_suite(void);
