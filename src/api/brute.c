@@ -5,10 +5,10 @@
 #include <string.h>
 
 enum {
-    QUERY_GROUP = 32,         /* queries that share a block of rows while it is in the first-level cache */
-    BLOCK_BYTES = 24 << 10,   /* of rows */
+    QUERY_GROUP = 32,       /* queries that share a block of rows while it is in the first-level cache */
+    BLOCK_BYTES = 24 << 10, /* of rows */
     BLOCK_ROWS_MAX = 256,
-    CHUNK_BYTES = 4 << 20,    /* rows all groups pass before the next ones: they stay in the outer cache */
+    CHUNK_BYTES = 4 << 20, /* rows all groups pass before the next ones: they stay in the outer cache */
     ITEMS_PER_THREAD = 4
 };
 

@@ -25,7 +25,7 @@ gosset_status gosset__build_split(gosset__budget *out, const gosset__build_confi
                                   size_t row_size);
 
 /** Sorts, writes, opens the unpublished index, calibrates it against the truth and publishes it. */
-gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model,
-                                    const gosset__codec *codec, const gosset__kernels *kernels, gosset__pool *pool,
-                                    const gosset__truth *truth, const gosset__env *env);
+gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model, const gosset__codec *codec,
+                                    const gosset__kernels *kernels, gosset__pool *pool, const gosset__truth *truth,
+                                    const gosset__env *env);
 #endif

@@ -54,10 +54,10 @@ typedef struct job {
     float *latents;
     gosset__place *places;
     gosset__locator *locator;
-    uint64_t *scanned;                 /* query x probe: codes in the probed cells */
-    uint32_t *covered;                 /* query x probe: of its first GOSSET__TRUTH_K neighbours, those in there */
-    uint32_t *read;                    /* query x depth, of one probe: pages */
-    uint16_t *hits[TABLES];            /* per k: query x depth, of one probe: true neighbours on them */
+    uint64_t *scanned;      /* query x probe: codes in the probed cells */
+    uint32_t *covered;      /* query x probe: of its first GOSSET__TRUTH_K neighbours, those in there */
+    uint32_t *read;         /* query x depth, of one probe: pages */
+    uint16_t *hits[TABLES]; /* per k: query x depth, of one probe: true neighbours on them */
     scratch *workers;
     uint32_t worker_count, probe;
 } job;
@@ -192,7 +192,8 @@ static seen *find_page(seen *table, uint64_t page) {
     return &table[slot];
 }
 
-/* True neighbours on the pages of the first candidates, for each k and depth: counted where each is met, then summed. */
+/* True neighbours on the pages of the first candidates, for each k and depth: counted where each is met, then summed.
+ */
 static void count_hits(job *j, size_t item, seen *table) {
     const gosset__place *places = j->places + gosset__truth_at(item);
     for (size_t t = 0; t < TABLES; t++) memset(j->hits[t] + item * GRID_MAX, 0, GRID_MAX * sizeof **j->hits);
@@ -318,8 +319,7 @@ static gosset_status measure(job *j, gosset__calibration *out) {
         if (status != GOSSET_OK) return status;
         consider_all(j, choices);
         if (j->probe == top) limit_depths(j, choices);
-        gosset_progress progress = {
-            .phase = "calibrate", .done = top - j->probe + 1, .total = top - bottom + 1};
+        gosset_progress progress = {.phase = "calibrate", .done = top - j->probe + 1, .total = top - bottom + 1};
         status = gosset__tick(&ticker, &progress);
         if (status != GOSSET_OK) return status;
     }

@@ -190,8 +190,8 @@ static gosset__calibration_entry look_up_k(const gosset__calibration *calibratio
     return mix(&a, &b, log((double)k / tables[upper - 1].k) / step);
 }
 
-gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration,
-                                                   const gosset__extent *extent, double recall, uint32_t k) {
+gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration, const gosset__extent *extent,
+                                                   double recall, uint32_t k) {
     gosset__calibration_entry plan;
     int measured = 1;
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) measured &= calibration->tables[t].entry_count > 0;

@@ -38,6 +38,6 @@ typedef struct gosset__extent {
 } gosset__extent;
 
 /** Probe, rerank and expected pages for recall@k. */
-gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration,
-                                                   const gosset__extent *extent, double recall, uint32_t k);
+gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration, const gosset__extent *extent,
+                                                   double recall, uint32_t k);
 #endif

@@ -40,8 +40,9 @@ gosset_status gosset__encoder_create(gosset__encoder **out, const gosset_model *
     e->scratch = gosset__alloc_array(env, threads, e->scratch_size);
     e->latents = gosset__alloc_array(env, threads, ITEM_ROWS * e->dimension * sizeof *e->latents);
     if (!e->scratch || !e->latents) {
+        gosset_status status = gosset__no_memory("encoder", threads * e->scratch_size);
         gosset__encoder_free(e);
-        return gosset__no_memory("encoder", threads * e->scratch_size);
+        return status;
     }
     *out = e;
     return GOSSET_OK;

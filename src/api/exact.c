@@ -21,7 +21,8 @@ static gosset_status check(const gosset_vectors *base, const gosset_vectors *que
                             (int)metric);
     if (k < 1 || k > GOSSET__MAX_K)
         return gosset__fail(GOSSET_E_ARGUMENT, "exact search: k: expected 1..%d, found %u", GOSSET__MAX_K, k);
-    if (!ids && queries->count) return gosset__fail(GOSSET_E_ARGUMENT, "exact search: ids: expected an array, found NULL");
+    if (!ids && queries->count)
+        return gosset__fail(GOSSET_E_ARGUMENT, "exact search: ids: expected an array, found NULL");
     return GOSSET_OK;
 }
 

@@ -117,8 +117,8 @@ gosset_status gosset_index_verify(const char *directory, const gosset_env *env_c
     /* The bytes are as written; now that they mean something. */
     GOSSET_TRY(gosset__store_open(&store, directory, "threads", &env));
     GOSSET_TRY(gosset__model_parse(&model, store->model, store->model_size, directory, env_config));
-    GOSSET_TRY(gosset__calibration_load(&calibration, &truth, store->calibration, store->calibration_size, directory,
-                                        &env));
+    GOSSET_TRY(
+        gosset__calibration_load(&calibration, &truth, store->calibration, store->calibration_size, directory, &env));
     gosset__truth_free(&truth, &env);
 out:
     gosset_model_free(model);

@@ -103,8 +103,10 @@ static group *find_group(const gosset__locator *l, uint32_t tag) {
     uint32_t low = 0, high = l->group_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (l->targets[l->groups[middle].first].tag <= tag) low = middle;
-        else high = middle;
+        if (l->targets[l->groups[middle].first].tag <= tag)
+            low = middle;
+        else
+            high = middle;
     }
     return l->targets[l->groups[low].first].tag == tag ? &l->groups[low] : NULL;
 }
@@ -118,8 +120,8 @@ static gosset_status note(gosset__locator *l, group *g) {
     }
     if (l->match_count == l->match_room) {
         uint32_t room = l->match_room ? 2 * l->match_room : 4096;
-        void *larger = gosset__realloc(&l->env, l->matches, l->match_room * sizeof *l->matches,
-                                       room * sizeof *l->matches);
+        void *larger =
+            gosset__realloc(&l->env, l->matches, l->match_room * sizeof *l->matches, room * sizeof *l->matches);
         if (!larger) return gosset__no_memory("calibration", room * sizeof *l->matches);
         l->matches = larger;
         l->match_room = room;

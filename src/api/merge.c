@@ -54,8 +54,8 @@ static gosset_status survey(merge *m, const char *const *sources, size_t count) 
                                             sources[i], env));
         m->rows += store->row_count;
         uint32_t expected = gosset__truth_queries(m->model_info.held_out, store->row_count);
-        GOSSET_REQUIRE(part.query_count == expected, GOSSET_E_CORRUPT,
-                       "%s: calibration: expected %u queries, found %u", sources[i], expected, part.query_count);
+        GOSSET_REQUIRE(part.query_count == expected, GOSSET_E_CORRUPT, "%s: calibration: expected %u queries, found %u",
+                       sources[i], expected, part.query_count);
         /* Fewer queries serve more rows, and they are the first ones: all parts have the ones that stay. */
         m->truth.query_count = gosset__truth_queries(m->model_info.held_out, m->rows);
         gosset__truth_merge(&m->truth, &part);
@@ -125,8 +125,7 @@ gosset_status gosset_merge(const char *directory, const char *const *sources, si
     GOSSET_TRY(survey(&m, sources, source_count));
     GOSSET_TRY(write_rows(&m, directory, sources, source_count));
     GOSSET_TRY(gosset__pool_create(&m.pool, &m.config.env));
-    GOSSET_TRY(
-        gosset__build_publish(m.writer, m.model, m.codec, m.kernels, m.pool, &m.truth, &m.config.env));
+    GOSSET_TRY(gosset__build_publish(m.writer, m.model, m.codec, m.kernels, m.pool, &m.truth, &m.config.env));
 out:
     gosset__store_writer_free(m.writer);
     gosset__pool_free(m.pool);

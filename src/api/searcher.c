@@ -98,7 +98,8 @@ static void choose(const gosset_searcher *s, uint32_t k, uint32_t *probe, uint32
     if (*rerank < 1) *rerank = 1;
 }
 
-static void add_stats(gosset_search_stats *sum, const gosset__search_stats *part, uint64_t queries, uint64_t encode_ns) {
+static void add_stats(gosset_search_stats *sum, const gosset__search_stats *part, uint64_t queries,
+                      uint64_t encode_ns) {
     sum->queries += queries;
     sum->cells_probed += part->cells_probed;
     sum->codes_scanned += part->codes_scanned;

@@ -63,13 +63,14 @@ static int fits(const gosset_vectors *floats, gosset_type type) {
 static void narrow(const gosset_vectors *floats, gosset_type type, void *out) {
     const float *x = floats->data;
     for (size_t i = 0; i < floats->count * floats->dimension; i++)
-        if (type == GOSSET_U8) ((uint8_t *)out)[i] = (uint8_t)x[i];
-        else ((int8_t *)out)[i] = (int8_t)x[i];
+        if (type == GOSSET_U8)
+            ((uint8_t *)out)[i] = (uint8_t)x[i];
+        else
+            ((int8_t *)out)[i] = (int8_t)x[i];
 }
 
 gosset_status gosset__truth_builder_create(gosset__truth_builder **out, const gosset_model *model, gosset_type type,
-                                           const gosset__kernels *kernels, gosset__pool *pool,
-                                           const gosset__env *env) {
+                                           const gosset__kernels *kernels, gosset__pool *pool, const gosset__env *env) {
     gosset_status status = GOSSET_OK;
     void *narrowed = NULL;
     gosset_vectors queries = gosset__model_held_out(model);
@@ -100,16 +101,14 @@ out:
     return status;
 }
 
-gosset_status gosset__truth_builder_add(gosset__truth_builder *builder, const gosset_vectors *rows,
-                                        const uint64_t *ids, const uint32_t *tags, uint64_t rows_before) {
+gosset_status gosset__truth_builder_add(gosset__truth_builder *builder, const gosset_vectors *rows, const uint64_t *ids,
+                                        const uint32_t *tags, uint64_t rows_before) {
     if (!builder->brute) return GOSSET_OK;
-    return gosset__brute_add(builder->brute, rows, ids, 0, tags,
-                             gosset__truth_queries(builder->held_out, rows_before));
+    return gosset__brute_add(builder->brute, rows, ids, 0, tags, gosset__truth_queries(builder->held_out, rows_before));
 }
 
 gosset_status gosset__truth_builder_finish(gosset__truth_builder *builder, uint64_t rows, gosset__truth *truth) {
-    gosset_status status =
-        gosset__truth_create(truth, gosset__truth_queries(builder->held_out, rows), &builder->env);
+    gosset_status status = gosset__truth_create(truth, gosset__truth_queries(builder->held_out, rows), &builder->env);
     for (uint32_t q = 0; status == GOSSET_OK && q < truth->query_count; q++) {
         uint32_t count, depth = gosset__truth_depth(q);
         const gosset__neighbour *list = gosset__brute_result(builder->brute, q, &count);

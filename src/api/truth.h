@@ -11,8 +11,8 @@
 #include <gosset/model.h>
 
 enum {
-    GOSSET__TRUTH_K = 10,         /* neighbours kept of every query, */
-    GOSSET__TRUTH_DEEP_K = 100,   /* and of the first few, to calibrate large k */
+    GOSSET__TRUTH_K = 10,       /* neighbours kept of every query, */
+    GOSSET__TRUTH_DEEP_K = 100, /* and of the first few, to calibrate large k */
     GOSSET__TRUTH_DEEP_QUERIES = 200,
     GOSSET__TRUTH_QUERIES_MAX = 1000,
     GOSSET__TRUTH_QUERIES_MIN = 200,
@@ -55,11 +55,10 @@ void gosset__truth_free(gosset__truth *truth, const gosset__env *env);
 typedef struct gosset__truth_builder gosset__truth_builder;
 
 gosset_status gosset__truth_builder_create(gosset__truth_builder **out, const gosset_model *model, gosset_type type,
-                                           const gosset__kernels *kernels, gosset__pool *pool,
-                                           const gosset__env *env);
+                                           const gosset__kernels *kernels, gosset__pool *pool, const gosset__env *env);
 /** tags: of the rows' addresses; rows_before: how many rows all earlier calls brought. */
-gosset_status gosset__truth_builder_add(gosset__truth_builder *builder, const gosset_vectors *rows,
-                                        const uint64_t *ids, const uint32_t *tags, uint64_t rows_before);
+gosset_status gosset__truth_builder_add(gosset__truth_builder *builder, const gosset_vectors *rows, const uint64_t *ids,
+                                        const uint32_t *tags, uint64_t rows_before);
 gosset_status gosset__truth_builder_finish(gosset__truth_builder *builder, uint64_t rows, gosset__truth *truth);
 void gosset__truth_builder_free(gosset__truth_builder *builder); /* NULL is fine */
 

@@ -33,8 +33,8 @@ gosset_status gosset__vectors_check(const gosset_vectors *vectors, const char *w
     if ((unsigned)vectors->type > GOSSET_I8)
         return gosset__fail(GOSSET_E_ARGUMENT, "%s: type: expected f32, u8 or i8, found %d", what, (int)vectors->type);
     if (vectors->dimension < 1 || vectors->dimension > GOSSET__VECTOR_MAX_DIMENSION)
-        return gosset__fail(GOSSET_E_ARGUMENT, "%s: dimension: expected 1..%d, found %u", what, GOSSET__VECTOR_MAX_DIMENSION,
-                            vectors->dimension);
+        return gosset__fail(GOSSET_E_ARGUMENT, "%s: dimension: expected 1..%d, found %u", what,
+                            GOSSET__VECTOR_MAX_DIMENSION, vectors->dimension);
     if (vectors->count && !vectors->data)
         return gosset__fail(GOSSET_E_ARGUMENT, "%s: expected the data of %zu vectors, found NULL", what,
                             vectors->count);
@@ -65,8 +65,7 @@ void gosset__vectors_copy(const gosset_vectors *vectors, size_t first, size_t co
         memcpy(out, gosset__vectors_row(vectors, first), count * size);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        memcpy((char *)out + i * size, gosset__vectors_row(vectors, first + i), size);
+    for (size_t i = 0; i < count; i++) memcpy((char *)out + i * size, gosset__vectors_row(vectors, first + i), size);
 }
 
 void gosset__vectors_to_f32(const gosset_vectors *vectors, size_t first, size_t count, float *out) {

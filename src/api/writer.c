@@ -41,8 +41,8 @@ static gosset_status create_store(gosset_writer *w, const char *directory, const
     uint64_t held = 2 * (uint64_t)model_size + gosset__truth_builder_size(w->model, threads) +
                     gosset__encoder_size(w->model, w->model_info.output_dimension, threads);
     gosset__budget budget;
-    GOSSET_TRY(gosset__build_split(&budget, config, held,
-                                   w->row_size + 2 * sizeof *w->cells + code_size + sizeof *w->ids));
+    GOSSET_TRY(
+        gosset__build_split(&budget, config, held, w->row_size + 2 * sizeof *w->cells + code_size + sizeof *w->ids));
     w->batch_rows = budget.batch_rows;
     gosset__store_config store = {.layout = {.dimension = w->model_info.input_dimension,
                                              .type = w->type,
@@ -136,8 +136,7 @@ static gosset_status add_batch(gosset_writer *w, const gosset_vectors *vectors, 
     for (size_t i = 0; i < count; i++)
         w->tags[i] = gosset__address_tag(w->cells[i], w->codes + i * code_size, code_size);
     if (status == GOSSET_OK) status = gosset__truth_builder_add(w->truth, &batch, w->ids, w->tags, w->rows);
-    if (status == GOSSET_OK)
-        status = gosset__store_writer_add(w->store, count, w->cells, w->codes, w->ids, w->vectors);
+    if (status == GOSSET_OK) status = gosset__store_writer_add(w->store, count, w->cells, w->codes, w->ids, w->vectors);
     if (status != GOSSET_OK) return status;
     w->rows += count;
     gosset_progress progress = {.phase = "encode", .done = w->rows};
@@ -184,8 +183,8 @@ gosset_status gosset_writer_finish(gosset_writer *writer) {
     GOSSET_TRY(gosset__truth_builder_finish(writer->truth, writer->rows, &truth));
     gosset__truth_builder_free(writer->truth);
     writer->truth = NULL;
-    GOSSET_TRY(gosset__build_publish(writer->store, writer->model, writer->codec, writer->kernels, writer->pool,
-                                     &truth, &writer->env));
+    GOSSET_TRY(gosset__build_publish(writer->store, writer->model, writer->codec, writer->kernels, writer->pool, &truth,
+                                     &writer->env));
     writer->reason = "the index is finished";
 out:
     gosset__truth_free(&truth, &writer->env);

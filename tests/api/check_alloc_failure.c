@@ -123,8 +123,8 @@ static gosset_status lattice(const gosset_env *env) {
 static gosset_status training(const gosset_env *env) {
     gosset_model *model = NULL;
     gosset_vectors learn = rows_of(&w.learn, 0, LEARN);
-    gosset_train_config config = {.struct_size = sizeof config, .env = env, .code_bytes = 8, .width = 16,
-                                  .epochs = 1, .batch_size = 128};
+    gosset_train_config config = {
+        .struct_size = sizeof config, .env = env, .code_bytes = 8, .width = 16, .epochs = 1, .batch_size = 128};
     gosset_status status = gosset_train(&model, &learn, &config);
     ck_assert_int_eq(model == NULL, status != GOSSET_OK);
     gosset_model_free(model);
@@ -136,10 +136,10 @@ START_TEST(test_every_allocation_fails_once) {
         const char *name;
         attempt_fn attempt;
         int slow;
-    } attempts[] = {{"write", writing, 0},       {"merge", merging, 0},     {"open", opening, 0},
-                    {"memory", opening_in_memory, 0}, {"verify", verifying, 0}, {"search", searching, 0},
-                    {"exact", exact, 0},         {"load", loading, 0},      {"lattice", lattice, 0},
-                    {"train", training, 1}};
+    } attempts[] = {
+        {"write", writing, 0},    {"merge", merging, 0},    {"open", opening, 0}, {"memory", opening_in_memory, 0},
+        {"verify", verifying, 0}, {"search", searching, 0}, {"exact", exact, 0},  {"load", loading, 0},
+        {"lattice", lattice, 0},  {"train", training, 1}};
     gosset_vectors left = rows_of(&w.base, 0, ROWS), right = rows_of(&w.base, ROWS, 200);
     const char *path = build("left", &left, NULL);
     build("right", &right, NULL);

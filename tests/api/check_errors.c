@@ -51,7 +51,10 @@ START_TEST(test_struct_sizes) {
     gosset_searcher *searcher;
     gosset_vectors few = rows_of(&w.base, 0, 20);
     const char *path = build("sizes", &few, NULL), *other = temp_path(w.directory, "sizes-other");
-    struct { gosset_writer_config known; char more[16]; } longer = {{.struct_size = sizeof longer, .model = w.model}, {0}};
+    struct {
+        gosset_writer_config known;
+        char more[16];
+    } longer = {{.struct_size = sizeof longer, .model = w.model}, {0}};
     longer.known.struct_size = 3;
     ck_fails(gosset_writer_create(&writer, other, &longer.known), GOSSET_E_CONFIG, "gosset_writer_config");
     longer.known.struct_size = sizeof longer, longer.more[15] = 1;
@@ -189,8 +192,9 @@ START_TEST(test_merge_arguments) {
     ck_fails(gosset_merge(path, hole, 2, NULL), GOSSET_E_ARGUMENT, "source 1");
     ck_fails(gosset_merge(path, lost, 2, NULL), GOSSET_E_NOT_FOUND, "nowhere");
     ck_fails(gosset_merge(path, good, 2, &(gosset_writer_config){.struct_size = 1}), GOSSET_E_CONFIG, "struct_size");
-    ck_fails(gosset_merge(path, good, 2, &(gosset_writer_config){.struct_size = sizeof(gosset_writer_config), .memory = 9}),
-             GOSSET_E_ARGUMENT, "memory");
+    ck_fails(
+        gosset_merge(path, good, 2, &(gosset_writer_config){.struct_size = sizeof(gosset_writer_config), .memory = 9}),
+        GOSSET_E_ARGUMENT, "memory");
     ck_fails(gosset_merge(path, mixed, 3, NULL), GOSSET_E_MISMATCH, one);
     ck_fails(gosset_merge(path, mixed, 3, NULL), GOSSET_E_MISMATCH, alien);
     ck_fails(gosset_merge(two, good, 2, NULL), GOSSET_E_EXISTS, two);
@@ -324,8 +328,7 @@ START_TEST(test_permission_denied) {
 END_TEST
 
 START_TEST(test_version_and_words) {
-    ck_assert_uint_eq(gosset_version(),
-                      GOSSET_VERSION_MAJOR << 16 | GOSSET_VERSION_MINOR << 8 | GOSSET_VERSION_PATCH);
+    ck_assert_uint_eq(gosset_version(), GOSSET_VERSION_MAJOR << 16 | GOSSET_VERSION_MINOR << 8 | GOSSET_VERSION_PATCH);
     ck_assert_ptr_nonnull(gosset_last_error());
     for (int status = -100; status <= 1; status++) ck_assert_ptr_nonnull(gosset_strerror((gosset_status)status));
     ck_assert_uint_eq(gosset_type_size(GOSSET_F32), 4);

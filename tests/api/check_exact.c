@@ -9,7 +9,8 @@ static double element(const gosset_vectors *v, size_t row, size_t i) {
     return v->type == GOSSET_U8 ? ((const uint8_t *)v->data)[at] : ((const int8_t *)v->data)[at];
 }
 
-static double plain_distance(const gosset_vectors *a, size_t i, const gosset_vectors *b, size_t j, gosset_metric metric) {
+static double plain_distance(const gosset_vectors *a, size_t i, const gosset_vectors *b, size_t j,
+                             gosset_metric metric) {
     double l2 = 0, dot = 0, aa = 0, bb = 0;
     for (size_t d = 0; d < a->dimension; d++) {
         double x = element(a, i, d), y = element(b, j, d);
@@ -26,7 +27,9 @@ static void compare(const gosset_vectors *base, const gosset_vectors *queries, g
         size_t nearer = 0;
         double scale = 0;
         for (size_t j = 0; j < base->dimension; j++) scale += element(queries, q, j) * element(queries, q, j);
-        double slack = metric == GOSSET_COSINE ? 1e-5 : base->type == GOSSET_F32 || queries->type == GOSSET_F32 ? 1e-5 * (scale + 1) : 0;
+        double slack = metric == GOSSET_COSINE                                   ? 1e-5
+                       : base->type == GOSSET_F32 || queries->type == GOSSET_F32 ? 1e-5 * (scale + 1)
+                                                                                 : 0;
         for (uint32_t i = 0; i < k; i++) {
             size_t at = q * k + i;
             if (i >= base->count) {
@@ -37,8 +40,9 @@ static void compare(const gosset_vectors *base, const gosset_vectors *queries, g
             ck_assert_uint_lt(ids[at], base->count);
             double exact = plain_distance(queries, q, base, (size_t)ids[at], metric);
             ck_assert_double_le(fabs(exact - distances[at]), slack);
-            if (i) ck_assert(distances[at] > distances[at - 1] ||
-                             (distances[at] == distances[at - 1] && ids[at] > ids[at - 1]));
+            if (i)
+                ck_assert(distances[at] > distances[at - 1] ||
+                          (distances[at] == distances[at - 1] && ids[at] > ids[at - 1]));
         }
         if (k >= base->count) continue;
         double last = distances[q * k + k - 1];

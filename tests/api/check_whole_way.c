@@ -109,7 +109,8 @@ static void same_as_exact(const gosset_vectors *base, const gosset_vectors *quer
     gosset_index *index = open_index(build("exact", base, &(build_options){.model = model}), io);
     gosset_searcher *searcher = open_searcher(index);
     uint64_t *ids = malloc(queries->count * K * sizeof *ids), *truth = malloc(queries->count * K * sizeof *truth);
-    float *distances = malloc(queries->count * K * sizeof *distances), *exact = malloc(queries->count * K * sizeof *exact);
+    float *distances = malloc(queries->count * K * sizeof *distances),
+          *exact = malloc(queries->count * K * sizeof *exact);
     set_depth(searcher, UINT32_MAX, UINT32_MAX);
     ck_ok(gosset_searcher_search(searcher, queries, K, ids, distances));
     ck_ok(gosset_exact_search(base, queries, metric, K, truth, exact, NULL));
@@ -237,7 +238,8 @@ START_TEST(test_deep_k) {
     ck_assert_double_ge(recall_of(ids, truth, QUERIES, k), floors[_i]);
     for (size_t i = 0; i < (size_t)QUERIES * k; i++) {
         ck_assert_uint_lt(ids[i], WORLD_BASE);
-        if (i % k) ck_assert(distances[i] > distances[i - 1] || (distances[i] == distances[i - 1] && ids[i] > ids[i - 1]));
+        if (i % k)
+            ck_assert(distances[i] > distances[i - 1] || (distances[i] == distances[i - 1] && ids[i] > ids[i - 1]));
     }
     gosset_searcher_free(searcher);
     gosset_index_close(index);

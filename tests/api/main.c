@@ -7,7 +7,7 @@ int main(void) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         TCase *tcase = cases[i]();
         tcase_add_unchecked_fixture(tcase, world_make, NULL); /* in this process, the first time only */
-        tcase_set_timeout(tcase, 300); /* sanitizers, small machines */
+        tcase_set_timeout(tcase, 300);                        /* sanitizers, small machines */
         suite_add_tcase(suite, tcase);
     }
     SRunner *runner = srunner_create(suite);

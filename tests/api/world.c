@@ -48,6 +48,7 @@ const char *build(const char *name, const gosset_vectors *base, const build_opti
     const char *path = temp_path(w.directory, name);
     gosset_writer *writer = NULL;
     if (!options) options = &defaults;
+    temp_remove(path); /* of a test that failed */
     gosset_env env = {.struct_size = sizeof env, .threads = options->threads ? options->threads : 2};
     gosset_writer_config config = {.struct_size = sizeof config,
                                    .env = &env,

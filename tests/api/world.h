@@ -20,25 +20,24 @@ typedef struct world {
 } world;
 extern world w;
 
-void world_make(void);   /* fixture: works once, for all tests of the program */
+void world_make(void); /* fixture: works once, for all tests of the program */
 void world_remove(void);
 
 /** Fails the test with the library's sentence. */
-#define ck_ok(call)                                                                              \
-    do {                                                                                         \
-        gosset_status ck_status = (call);                                                        \
-        ck_assert_msg(ck_status == GOSSET_OK, "%s: %s: %s", #call, gosset_strerror(ck_status),   \
-                      gosset_last_error());                                                      \
+#define ck_ok(call)                                                                                                    \
+    do {                                                                                                               \
+        gosset_status ck_status = (call);                                                                              \
+        ck_assert_msg(ck_status == GOSSET_OK, "%s: %s: %s", #call, gosset_strerror(ck_status), gosset_last_error());   \
     } while (0)
 
 /** The call fails with this status, and the sentence holds these words. */
-#define ck_fails(call, expected, words)                                                                      \
-    do {                                                                                                     \
-        gosset_status ck_status = (call);                                                                    \
-        ck_assert_msg(ck_status == (expected), "%s: expected %s, found %s (%s)", #call,                      \
-                      gosset_strerror(expected), gosset_strerror(ck_status), gosset_last_error());           \
-        ck_assert_msg(strstr(gosset_last_error(), words) != NULL, "%s: expected '%s' in: %s", #call, words,  \
-                      gosset_last_error());                                                                  \
+#define ck_fails(call, expected, words)                                                                                \
+    do {                                                                                                               \
+        gosset_status ck_status = (call);                                                                              \
+        ck_assert_msg(ck_status == (expected), "%s: expected %s, found %s (%s)", #call, gosset_strerror(expected),     \
+                      gosset_strerror(ck_status), gosset_last_error());                                                \
+        ck_assert_msg(strstr(gosset_last_error(), words) != NULL, "%s: expected '%s' in: %s", #call, words,            \
+                      gosset_last_error());                                                                            \
     } while (0)
 
 typedef struct build_options {

@@ -197,7 +197,8 @@ START_TEST(refused_pairs) {
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         gosset_lattice *cells = make_lattice(pairs[i].cells), *codes = make_lattice(pairs[i].codes);
         gosset__codec *codec = NULL;
-        ck_assert_int_eq(gosset__codec_create(&codec, cells, codes, NULL, &env, gosset__kernels_level(0)), pairs[i].status);
+        ck_assert_int_eq(gosset__codec_create(&codec, cells, codes, NULL, &env, gosset__kernels_level(0)),
+                         pairs[i].status);
         ck_assert_ptr_null(codec);
         gosset_lattice_free(cells);
         gosset_lattice_free(codes);
