@@ -24,7 +24,7 @@ static void exhaust(const char *name, attempt_fn attempt, int slow) {
         ck_assert_msg(status == GOSSET_E_NO_MEMORY, "%s: allocation %zu failed: %s (%s)", name, n,
                       gosset_strerror(status), gosset_last_error());
         ck_assert_uint_lt(n, LIMIT);
-        if (slow && n >= 200) step = 7; /* loops repeat the same allocations */
+        if (slow && n >= 100) step = 13; /* loops repeat the same allocations */
     }
     ck_assert_msg(n > 1, "%s allocates nothing through its environment", name);
 }
