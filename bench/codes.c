@@ -16,14 +16,14 @@ enum { DEPTH = 1000, SLICE = 1 << 15, QUERY_SLICE = 250 };
 static const struct {
     const char *name, *factory;
 } codes[] = {
-    {"PQ", "PQ%B"},
-    {"OPQ", "OPQ%B_%D,PQ%B"},
+    {"PQ", "PQ%Bnp"},
+    {"OPQ", "OPQ%B_%D,PQ%Bnp"},
     {"RQ", "RQ%Bx8"},
     {"PRQ", "PRQ4x%Qx8"},
     {"LSQ", "LSQ%Bx8"},
     {"PCA+SQ4", "PCAR%S,SQ4"},
-    {"IVF-PQ", "IVF%L,PQ%B"}, /* of the residual to a list's centroid, as an inverted index stores it */
-    {"IVF-OPQ", "OPQ%B_%D,IVF%L,PQ%B"},
+    {"IVF-PQ", "IVF%L,PQ%Bnp"}, /* of the residual to a list's centroid, as an inverted index stores it */
+    {"IVF-OPQ", "OPQ%B_%D,IVF%L,PQ%Bnp"},
 };
 
 typedef struct code_run {
