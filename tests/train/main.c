@@ -1,5 +1,6 @@
 /** test_train: the network, its training and its file. */
 #include "train/train_tests.h"
+#include "train/blas.h"
 
 gosset_train_config small_config(const gosset_env *env) {
     return (gosset_train_config){.struct_size = sizeof(gosset_train_config),
@@ -51,6 +52,7 @@ void fill_normal(gosset__rng *rng, float *values, size_t count) {
 }
 
 int main(void) {
+    gosset__blas_hold(); /* parts of the trainer are called directly here; ThreadSanitizer cannot see into BLAS threads */
     SRunner *runner = srunner_create(gradients_suite());
     srunner_add_suite(runner, neighbours_suite());
     srunner_add_suite(runner, model_file_suite());
