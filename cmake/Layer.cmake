@@ -24,4 +24,7 @@ function(gosset_test name)
     PkgConfig::BLAS Threads::Threads m)
   add_test(NAME ${name} COMMAND test_${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77)
+  if(name MATCHES "^(api|train|storage)$")
+    set_tests_properties(${name} PROPERTIES COST 100) # the long ones first, so that none is left running alone
+  endif()
 endfunction()
