@@ -29,6 +29,6 @@ install(FILES ${PROJECT_BINARY_DIR}/gossetConfig.cmake ${PROJECT_BINARY_DIR}/gos
   DESTINATION ${package_dir})
 
 # ${pcfiledir} makes the prefix follow the file, so an installed tree can be moved. That needs relative folders.
-file(RELATIVE_PATH pc_prefix /root/${CMAKE_INSTALL_LIBDIR}/pkgconfig /root)
+file(RELATIVE_PATH pc_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/gosset.pc.in ${PROJECT_BINARY_DIR}/gosset.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/gosset.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
