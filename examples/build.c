@@ -36,8 +36,10 @@ int main(int argc, char **argv) {
     if (status == GOSSET_OK) status = gosset_writer_create(&writer, argv[2], &writing);
     if (status == GOSSET_OK) status = gosset_writer_add(writer, &vectors, NULL);
     if (status == GOSSET_OK) status = gosset_writer_finish(writer);
-    if (status != GOSSET_OK) fprintf(stderr, "\n%s\n", gosset_last_error());
-    else fprintf(stderr, "\n%zu vectors of dimension %u in %s\n", vectors.count, vectors.dimension, argv[2]);
+    if (status != GOSSET_OK)
+        fprintf(stderr, "\n%s\n", gosset_last_error());
+    else
+        fprintf(stderr, "\n%zu vectors of dimension %u in %s\n", vectors.count, vectors.dimension, argv[2]);
 
     gosset_writer_free(writer);
     gosset_model_free(model);
