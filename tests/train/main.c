@@ -52,7 +52,8 @@ void fill_normal(gosset__rng *rng, float *values, size_t count) {
 }
 
 int main(void) {
-    gosset__blas_hold(); /* parts of the trainer are called directly here; ThreadSanitizer cannot see into BLAS threads */
+    /* Parts of the trainer are called directly here, and ThreadSanitizer cannot see into threads of BLAS. */
+    gosset__blas_hold();
     SRunner *runner = srunner_create(gradients_suite());
     srunner_add_suite(runner, neighbours_suite());
     srunner_add_suite(runner, model_file_suite());
