@@ -8,7 +8,7 @@
 
 enum { CODE_BYTES_DEFAULT = 32, CODE_BYTES_MIN = 8, CODE_BYTES_MAX = 128, LEARN_MIN = 1000, EPOCHS_MAX = 100000 };
 
-/* About two minutes on two cores for 200,000 vectors of 128 dimensions: ten epochs, after which little is gained. */
+/* About four minutes on two cores for 200,000 vectors of 128 dimensions: ten epochs, after which little is gained. */
 static const double ANCHORS_DEFAULT = 2e6;
 enum { EPOCHS_DEFAULT_MIN = 8, EPOCHS_DEFAULT_MAX = 150 };
 
