@@ -45,6 +45,7 @@ typedef enum gosset_status {
     GOSSET_E_CONFIG = -2,    /* struct_size unknown, or options that exclude each other */
     GOSSET_E_DIMENSION = -3, /* dimension or type of vectors, model and index differ */
     GOSSET_E_STATE = -4,     /* legal call, wrong moment (add after finish) */
+    GOSSET_E_BUSY = -5,      /* as many queries are in flight as may be: take some in and repeat the call */
     /* -20..-39: the machine had none left, or does not allow it. */
     GOSSET_E_NO_MEMORY = -20,
     GOSSET_E_THREAD = -21,

@@ -110,29 +110,74 @@ typedef struct gosset_search_options {
     double recall;   /* target recall@k in (0, 1); the index's calibration sets probe and rerank */
     uint32_t probe;  /* cells visited, best first; needs rerank; excludes recall */
     uint32_t rerank; /* candidates whose pages are read */
+    uint32_t in_flight; /* queries under way at once, 1..256; 0 = 8. See gosset_searcher_search and _submit */
 } gosset_search_options;
 
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index,
                                                                     const gosset_env *env);
-GOSSET_API void gosset_searcher_free(gosset_searcher *searcher); /* NULL is fine */
+/** Queries in flight are dropped without a word, once the kernel has let go of their pages: on the thread that
+ *  submitted them, since no other may wait for them. NULL is fine. */
+GOSSET_API void gosset_searcher_free(gosset_searcher *searcher);
 
-/** Applies to the searches that follow. NULL = defaults. */
+/** Applies to the searches that follow. NULL = defaults. GOSSET_E_BUSY: in_flight changes while queries are. */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_set(gosset_searcher *searcher,
                                                                  const gosset_search_options *options);
 
 /**
  * The k nearest vectors of each query, best first, with exact distances; ties by lower id; slots
  * beyond the index's size are padded with GOSSET_NO_ID and +infinity. Allocates nothing once warm (the
- * first call with a larger k, probe or rerank may).
+ * first call with a larger k, probe or rerank may). Of many queries, `in_flight` are under way at once: pages of
+ * some are read while codes of the next are compared. The answers are those of one query after the other.
  * @param k          1..1024.
  * @param ids        queries->count x k.
  * @param distances  queries->count x k, or NULL. See gosset_metric for their meaning.
- * Errors: GOSSET_E_CORRUPT when a page read fails its checksum (outputs are then unspecified, never
- * silently wrong), GOSSET_E_IO, GOSSET_E_DIMENSION, GOSSET_E_ARGUMENT.
+ * Errors: GOSSET_E_CORRUPT when a page read fails its checksum (all outputs are then unspecified, never
+ * silently wrong), GOSSET_E_IO, GOSSET_E_DIMENSION, GOSSET_E_ARGUMENT, GOSSET_E_STATE (submitted queries
+ * are in flight). Nothing is in flight when it returns.
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_search(gosset_searcher *searcher,
                                                                     const gosset_vectors *queries, uint32_t k,
                                                                     uint64_t *ids, float *distances);
+
+/** A submitted query that is over. */
+typedef struct gosset_completion {
+    uint64_t tag;         /* given to gosset_searcher_submit */
+    gosset_status status; /* of this query alone; its outputs count only when GOSSET_OK */
+    uint32_t pages_read;
+    const char *error;    /* the sentence of a failure, NULL without; until the searcher's next call */
+} gosset_completion;
+
+/**
+ * Starts one query and does not wait for its pages: maps it, compares codes, and hands its reads to the kernel. Its
+ * end is told by gosset_searcher_poll. For event loops; like every call, on the searcher's own thread.
+ * @param query      one vector; copied.
+ * @param ids        k; borrowed until the query is reported or the searcher freed, and so are
+ * @param distances  k, or NULL.
+ * @param tag        comes back with the completion.
+ * Errors: GOSSET_E_BUSY when `in_flight` queries are under way already, or when the query is larger (k, probe, rerank)
+ * than any before and others are under way: take completions in and repeat the call. Failed calls start nothing.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_submit(gosset_searcher *searcher,
+                                                                    const gosset_vectors *query, uint32_t k,
+                                                                    uint64_t *ids, float *distances, uint64_t tag);
+/**
+ * Scores pages that arrived and tells which submitted queries are over, in any order; never waits.
+ * @param count  how many completions were written: 0..capacity. What did not fit is told by the next call.
+ * A query that failed (a damaged page) fails alone: the call is GOSSET_OK and the others go on.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_poll(gosset_searcher *searcher,
+                                                                  gosset_completion *completions, size_t capacity,
+                                                                  size_t *count);
+/** The same, but waits until there is at least one completion, or nothing is in flight (*count is then 0). */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_wait(gosset_searcher *searcher,
+                                                                  gosset_completion *completions, size_t capacity,
+                                                                  size_t *count);
+/**
+ * A descriptor that epoll reports as readable (level-triggered) when gosset_searcher_poll may have something to tell;
+ * now and then it has not. gosset_searcher_poll resets it: do not read it. It belongs to the searcher and is closed
+ * with it. Ask for it before the first gosset_searcher_submit (GOSSET_E_STATE while queries are in flight).
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_eventfd(gosset_searcher *searcher, int *descriptor);
 
 /** Sums over the queries since the searcher was created or the counters were reset. */
 typedef struct gosset_search_stats {

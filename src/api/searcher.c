@@ -1,23 +1,12 @@
-#include "api/handles.h"
+#include "api/searcher.h"
 #include "api/vectors.h"
 #include "base/status.h"
-#include "index/search.h"
 #include "train/model.h"
+#include <string.h>
 
-/* Queries encoded together: the weights pass through the cache once for all of them. */
-enum { ENCODE_ROWS = 64 };
 static const double default_recall = 0.95;
-
-struct gosset_searcher {
-    gosset__env env;
-    const gosset_index *index;
-    gosset__search *search;
-    gosset_search_options options; /* recall 0 when probe and rerank are set */
-    gosset_search_stats stats;
-    char *queries;  /* ENCODE_ROWS rows, aligned */
-    float *latents; /* ENCODE_ROWS x latent dimension */
-    void *scratch;  /* of the model */
-};
+/* Enough for the pages of some queries to arrive while another is scanned; more only wait for each other. */
+static const uint32_t default_in_flight = 8;
 
 gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index, const gosset_env *env_config) {
     gosset_status status = GOSSET_OK;
@@ -32,10 +21,13 @@ gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *
     s->env = env;
     s->index = index;
     s->options.recall = default_recall;
+    s->options.in_flight = default_in_flight;
     GOSSET_TRY(gosset__search_create(&s->search, index->store, index->codec, index->kernels, &env));
-    size_t scratch = gosset__model_scratch_size(index->model, ENCODE_ROWS);
-    s->queries = gosset__alloc_array(&env, ENCODE_ROWS, index->store->layout.dimension * sizeof(float));
-    s->latents = gosset__alloc_array(&env, ENCODE_ROWS, gosset__codec_dimension(index->codec) * sizeof(float));
+    GOSSET_TRY(gosset__search_set_in_flight(s->search, default_in_flight));
+    gosset__search_count(s->search, &s->counts);
+    size_t scratch = gosset__model_scratch_size(index->model, GOSSET__MAP_ROWS);
+    s->queries = gosset__alloc_array(&env, GOSSET__MAP_ROWS, index->store->layout.dimension * sizeof(float));
+    s->latents = gosset__alloc_array(&env, GOSSET__MAP_ROWS, gosset__codec_dimension(index->codec) * sizeof(float));
     s->scratch = gosset__alloc(&env, scratch ? scratch : 1);
     if (!s->queries || !s->latents || !s->scratch) GOSSET_TRY(gosset__no_memory("searcher", scratch));
     *out = s;
@@ -69,13 +61,15 @@ gosset_status gosset_searcher_set(gosset_searcher *searcher, const gosset_search
         return gosset__fail(GOSSET_E_ARGUMENT, "search options: recall: expected between 0 and 1, found %g",
                             read.recall);
     if (read.recall == 0 && read.probe == 0) read.recall = default_recall;
-    searcher->options = read;
-    return GOSSET_OK;
+    if (read.in_flight == 0) read.in_flight = default_in_flight;
+    status = gosset__search_set_in_flight(searcher->search, read.in_flight);
+    if (status == GOSSET_OK) searcher->options = read;
+    return status;
 }
 
-static gosset_status check_search(const gosset_searcher *s, const gosset_vectors *queries, uint32_t k,
-                                  const uint64_t *ids) {
-    const gosset__layout *layout = &s->index->store->layout;
+gosset_status gosset__searcher_check(const gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k,
+                                     const uint64_t *ids) {
+    const gosset__layout *layout = &searcher->index->store->layout;
     if (k < 1 || k > GOSSET__MAX_K)
         return gosset__fail(GOSSET_E_ARGUMENT, "search: k: expected 1..%d, found %u", GOSSET__MAX_K, k);
     if (queries && queries->type != layout->type && queries->type != GOSSET_F32)
@@ -85,6 +79,16 @@ static gosset_status check_search(const gosset_searcher *s, const gosset_vectors
     if (status != GOSSET_OK) return status;
     if (!ids && queries->count) return gosset__fail(GOSSET_E_ARGUMENT, "search: ids: expected an array, found NULL");
     return GOSSET_OK;
+}
+
+void gosset__searcher_map(gosset_searcher *searcher, const gosset_vectors *queries, size_t first, size_t count) {
+    const gosset_index *index = searcher->index;
+    uint64_t started = gosset__nanoseconds();
+    gosset_vectors rows = {searcher->queries, count, 0, queries->dimension, queries->type};
+    gosset__vectors_copy(queries, first, count, searcher->queries);
+    gosset__model_map(index->model, index->kernels, GOSSET_QUERY, &rows, searcher->latents, searcher->scratch);
+    searcher->stats.queries += count;
+    searcher->stats.encode_ns += gosset__nanoseconds() - started;
 }
 
 /* Probe and rerank for k, from the options or from the calibration. */
@@ -98,54 +102,82 @@ static void choose(const gosset_searcher *s, uint32_t k, uint32_t *probe, uint32
     if (*rerank < 1) *rerank = 1;
 }
 
-static void add_stats(gosset_search_stats *sum, const gosset__search_stats *part, uint64_t queries,
-                      uint64_t encode_ns) {
-    sum->queries += queries;
-    sum->cells_probed += part->cells_probed;
-    sum->codes_scanned += part->codes_scanned;
-    sum->candidates += part->candidates;
-    sum->pages_read += part->pages_read;
-    sum->bytes_read += part->bytes_read;
-    sum->io_batches += part->io_batches;
-    sum->encode_ns += encode_ns;
-    sum->scan_ns += part->scan_ns;
-    sum->io_ns += part->io_ns;
+gosset__search_request gosset__searcher_request(const gosset_searcher *searcher, size_t row, gosset_type type,
+                                                uint32_t k) {
+    const uint32_t dimension = searcher->index->store->layout.dimension;
+    gosset__search_request request = {.latent =
+                                          searcher->latents + row * gosset__codec_dimension(searcher->index->codec),
+                                      .vector = searcher->queries + row * dimension * gosset_type_size(type),
+                                      .vector_type = type,
+                                      .k = k};
+    choose(searcher, k, &request.probe, &request.rerank);
+    return request;
+}
+
+/* The first failure is kept until nothing is in flight any more: its sentence, too. */
+typedef struct batch {
+    gosset_status status;
+    char sentence[1024];
+} batch;
+
+static void note_failure(batch *b, gosset_status status, const char *sentence) {
+    if (b->status != GOSSET_OK) return;
+    b->status = status;
+    size_t length = strnlen(sentence, sizeof b->sentence - 1);
+    memcpy(b->sentence, sentence, length);
+    b->sentence[length] = 0;
+}
+
+static void take_in(gosset_searcher *s, int wait, batch *b) {
+    gosset__search_done done[GOSSET__MAP_ROWS];
+    uint32_t count = gosset__search_finish(s->search, wait, done, GOSSET__MAP_ROWS);
+    for (uint32_t i = 0; i < count; i++)
+        if (done[i].status != GOSSET_OK) note_failure(b, done[i].status, done[i].sentence);
 }
 
 gosset_status gosset_searcher_search(gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k,
                                      uint64_t *ids, float *distances) {
     if (!searcher) return gosset__fail(GOSSET_E_ARGUMENT, "searcher: expected one, found NULL");
-    gosset_status status = check_search(searcher, queries, k, ids);
+    gosset_status status = gosset__searcher_check(searcher, queries, k, ids);
     if (status != GOSSET_OK) return status;
-    const gosset_index *index = searcher->index;
-    uint32_t probe, rerank, dimension = gosset__codec_dimension(index->codec);
-    choose(searcher, k, &probe, &rerank);
-    size_t row_size = gosset__vectors_row_size(queries);
-    for (size_t first = 0; first < queries->count; first += ENCODE_ROWS) {
-        size_t count = queries->count - first < ENCODE_ROWS ? queries->count - first : ENCODE_ROWS;
-        gosset__search_stats stats = {0};
-        uint64_t started = gosset__nanoseconds();
-        gosset_vectors rows = {searcher->queries, count, 0, queries->dimension, queries->type};
-        gosset__vectors_copy(queries, first, count, searcher->queries);
-        gosset__model_map(index->model, index->kernels, GOSSET_QUERY, &rows, searcher->latents, searcher->scratch);
-        uint64_t encode_ns = gosset__nanoseconds() - started;
-        for (size_t i = 0; i < count; i++) {
-            size_t at = (first + i) * k;
-            status = gosset__search_run(searcher->search, searcher->latents + i * dimension,
-                                        searcher->queries + i * row_size, queries->type, probe, rerank, k, ids + at,
-                                        distances ? distances + at : NULL, &stats);
-            if (status != GOSSET_OK) return status;
+    if (searcher->submitted)
+        return gosset__fail(GOSSET_E_STATE, "search: %u submitted queries are in flight", searcher->submitted);
+    batch b = {.status = GOSSET_OK};
+    for (size_t next = 0; next < queries->count && b.status == GOSSET_OK; next++) {
+        const size_t row = next % GOSSET__MAP_ROWS, left = queries->count - next;
+        if (row == 0) gosset__searcher_map(searcher, queries, next, left < GOSSET__MAP_ROWS ? left : GOSSET__MAP_ROWS);
+        gosset__search_request request = gosset__searcher_request(searcher, row, queries->type, k);
+        request.ids = ids + next * k;
+        request.distances = distances ? distances + next * k : NULL;
+        status = gosset__search_start(searcher->search, &request);
+        if (status == GOSSET_E_BUSY) { /* it needs more room than any before: memory moves, so it has to be alone */
+            while (gosset__search_in_flight(searcher->search)) take_in(searcher, 1, &b);
+            status = gosset__search_start(searcher->search, &request);
         }
-        add_stats(&searcher->stats, &stats, count, encode_ns);
+        if (status != GOSSET_OK) note_failure(&b, status, gosset_last_error());
+        take_in(searcher, left == 1 || !gosset__search_has_room(searcher->search), &b);
     }
-    return GOSSET_OK;
+    while (gosset__search_in_flight(searcher->search)) take_in(searcher, 1, &b);
+    return b.status == GOSSET_OK ? GOSSET_OK : gosset__fail(b.status, "%s", b.sentence);
 }
 
 gosset_status gosset_searcher_stats(const gosset_searcher *searcher, gosset_search_stats *stats) {
     if (!searcher || !stats) return gosset__fail(GOSSET_E_ARGUMENT, "searcher: stats: expected a searcher and stats");
-    return gosset__info_write(stats, &searcher->stats, sizeof searcher->stats, "gosset_search_stats");
+    const gosset__search_stats *counts = &searcher->counts;
+    gosset_search_stats sum = searcher->stats;
+    sum.cells_probed = counts->cells_probed;
+    sum.codes_scanned = counts->codes_scanned;
+    sum.candidates = counts->candidates;
+    sum.pages_read = counts->pages_read;
+    sum.bytes_read = counts->bytes_read;
+    sum.io_batches = counts->io_batches;
+    sum.scan_ns = counts->scan_ns;
+    sum.io_ns = counts->io_ns;
+    return gosset__info_write(stats, &sum, sizeof sum, "gosset_search_stats");
 }
 
 void gosset_searcher_reset_stats(gosset_searcher *searcher) {
-    if (searcher) searcher->stats = (gosset_search_stats){0};
+    if (!searcher) return;
+    searcher->stats = (gosset_search_stats){0};
+    searcher->counts = (gosset__search_stats){0};
 }

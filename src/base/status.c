@@ -37,6 +37,8 @@ const char *gosset_strerror(gosset_status status) {
         return "dimension or type of vectors, model and index differ";
     case GOSSET_E_STATE:
         return "the call is not legal at this moment";
+    case GOSSET_E_BUSY:
+        return "too many queries are in flight";
     case GOSSET_E_NO_MEMORY:
         return "out of memory";
     case GOSSET_E_THREAD:

@@ -1,37 +1,87 @@
 /**
- * One query against a store: probe cells, scan codes, keep the best candidates, read their pages in one
- * batch, score every record of every page exactly. Knows nothing of networks.
+ * Queries against a store: probe cells, scan codes, keep the best candidates, read their pages in one batch, score
+ * every record of every page exactly. Several queries can be on their way at once: while the pages of some are being
+ * read, the next is planned. Knows nothing of networks.
  */
 #ifndef GOSSET_INDEX_SEARCH_H
 #define GOSSET_INDEX_SEARCH_H
 
 #include "index/store.h"
 #include "lattice/codec.h"
+#include <stdbool.h>
 
-typedef struct gosset__search gosset__search; /* one thread's scratch and I/O */
+typedef struct gosset__search gosset__search; /* one thread's scratch, page buffers and ring */
 
+enum { GOSSET__SEARCH_MAX_IN_FLIGHT = 256 };
+
+/** With room for one query on its way. */
 gosset_status gosset__search_create(gosset__search **out, const gosset__store *store, const gosset__codec *codec,
                                     const gosset__kernels *kernels, const gosset__env *env);
+/** Waits for reads in flight; queries on their way are dropped. On the thread that started them, NULL is fine. */
 void gosset__search_free(gosset__search *search);
+
+/** How many queries may be on their way at once from here on: 1 to GOSSET__SEARCH_MAX_IN_FLIGHT.
+ *  GOSSET_E_BUSY while queries are on their way. */
+gosset_status gosset__search_set_in_flight(gosset__search *search, uint32_t in_flight);
 
 typedef struct gosset__search_stats {
     uint64_t cells_probed, codes_scanned, candidates, pages_read, bytes_read, io_batches, scan_ns, io_ns;
-} gosset__search_stats; /* added to by every search */
+} gosset__search_stats;
+/** What is done from here on is added to these sums; NULL = to none. */
+void gosset__search_count(gosset__search *search, gosset__search_stats *stats);
+
+typedef struct gosset__search_request {
+    const float *latent;     /* the query as the codec sees it: its latent, and its features for residual codes */
+    const void *vector;      /* the query itself; both are copied or used up by the call that takes them */
+    gosset_type vector_type; /* that of the store, or f32 */
+    uint32_t probe, rerank, k;
+    uint64_t *ids;    /* k; written before the query is reported */
+    float *distances; /* k, or NULL */
+    uint64_t tag;
+} gosset__search_request;
+
+/** What became of a query. */
+typedef struct gosset__search_done {
+    uint64_t tag;
+    gosset_status status;
+    uint32_t pages;
+    const char *sentence; /* of a failure, until the next gosset__search_start; NULL when there was none */
+} gosset__search_done;
 
 /**
- * @param latent  the query as the codec sees it: its latent, and its features for residual codes.
- * @param vector  the query itself, in the type of the store (or f32 for a u8/i8 store).
+ * Plans a query; its reads begin with the next gosset__search_finish.
+ * GOSSET_E_BUSY: as many are on their way as may be, or this one needs more room than there is and others are on their
+ * way. Other failures: the request is impossible, or memory ran out. A query that fails later is reported as such.
  */
-gosset_status gosset__search_run(gosset__search *search, const float *latent, const void *vector,
-                                 gosset_type vector_type, uint32_t probe, uint32_t rerank, uint32_t k, uint64_t *ids,
-                                 float *distances, gosset__search_stats *stats);
+gosset_status gosset__search_start(gosset__search *search, const gosset__search_request *request);
+/** Whether gosset__search_start would not be refused for the number of queries. */
+bool gosset__search_has_room(const gosset__search *search);
+/** Queries started and not yet reported. */
+uint32_t gosset__search_in_flight(const gosset__search *search);
 
-/** For calibration: the best `count` candidate rows of the `probe` best cells, best first (ties: lower row), and
- *  for each the position of its cell in the probe order. Returns how many. */
+/**
+ * Starts the reads of planned queries, scores pages that came in, and reports up to `capacity` queries that are done,
+ * in any order. With `wait` and capacity > 0 at least one is reported unless none is on its way; otherwise it never
+ * waits.
+ */
+uint32_t gosset__search_finish(gosset__search *search, bool wait, gosset__search_done *done, uint32_t capacity);
+
+/** One query from start to end. Nothing else may be on its way. */
+gosset_status gosset__search_run(gosset__search *search, const gosset__search_request *request);
+
+/** An eventfd of the search that becomes readable when gosset__search_finish may have something to report, which it
+ *  then resets. GOSSET_E_STATE at the first call while queries are on their way. */
+gosset_status gosset__search_event(gosset__search *search, int *event);
+
+/* ---- for calibration (survey.c); nothing may be on its way -------------------------------------------------- */
+
+/** The best `count` candidate rows of the `probe` best cells, best first (ties: lower row), and for each the position
+ *  of its cell in the probe order. Returns how many. */
 gosset_status gosset__search_candidates(gosset__search *search, const float *latent, uint32_t probe, uint32_t count,
                                         uint64_t *rows, uint32_t *cell_order, uint32_t *found);
-/** Exact distances and ids of all records on a row's page: the page is read and checked. For calibration. */
+/** A page by number, read and checked; valid until the next call. */
 gosset_status gosset__search_read_page(gosset__search *search, uint64_t page, const uint8_t **data);
+/** Exact distance of a query to a record's vector. */
 float gosset__search_distance(const gosset__search *search, const void *query, gosset_type query_type,
                               const void *record_vector);
 #endif

@@ -6,10 +6,10 @@
 
 START_TEST(every_status_has_a_sentence) {
     static const gosset_status all[] = {
-        GOSSET_OK,         GOSSET_E_ARGUMENT,  GOSSET_E_CONFIG,    GOSSET_E_DIMENSION,
-        GOSSET_E_STATE,    GOSSET_E_NO_MEMORY, GOSSET_E_THREAD,    GOSSET_E_UNSUPPORTED,
-        GOSSET_E_IO,       GOSSET_E_NOT_FOUND, GOSSET_E_EXISTS,    GOSSET_E_CORRUPT,
-        GOSSET_E_MISMATCH, GOSSET_E_DIVERGED,  GOSSET_E_CANCELLED, GOSSET_E_FORMAT_VERSION};
+        GOSSET_OK,          GOSSET_E_ARGUMENT,      GOSSET_E_CONFIG,  GOSSET_E_DIMENSION,   GOSSET_E_STATE,
+        GOSSET_E_BUSY,      GOSSET_E_NO_MEMORY,     GOSSET_E_THREAD,  GOSSET_E_UNSUPPORTED, GOSSET_E_IO,
+        GOSSET_E_NOT_FOUND, GOSSET_E_EXISTS,        GOSSET_E_CORRUPT, GOSSET_E_MISMATCH,    GOSSET_E_DIVERGED,
+        GOSSET_E_CANCELLED, GOSSET_E_FORMAT_VERSION};
     size_t count = sizeof all / sizeof all[0];
     for (size_t i = 0; i < count; i++) {
         ck_assert_str_ne(gosset_strerror(all[i]), "unknown status");

@@ -85,14 +85,22 @@ static void measure(bench *self, gosset__search *search, const char *io, uint32_
     uint64_t ids[10];
     float distances[10];
     double cpu = 0;
+    gosset__search_count(search, &sum);
     for (int q = -50; q < QUERIES; q++) { /* the first ones warm up */
         const size_t i = (size_t)(q < 0 ? QUERIES + q : q);
         const gosset__search_stats before = sum;
         if (q == 0) sum = (gosset__search_stats){0}, cpu = cpu_seconds();
         const gosset__search_stats *start = q == 0 ? &sum : &before;
         const uint64_t scan = start->scan_ns, wait = start->io_ns;
-        must(gosset__search_run(search, self->latents + i * LATENT, self->vectors + i * DIMENSION, GOSSET_U8, probe,
-                                rerank, 10, ids, distances, &sum));
+        const gosset__search_request request = {.latent = self->latents + i * LATENT,
+                                                .vector = self->vectors + i * DIMENSION,
+                                                .vector_type = GOSSET_U8,
+                                                .probe = probe,
+                                                .rerank = rerank,
+                                                .k = 10,
+                                                .ids = ids,
+                                                .distances = distances};
+        must(gosset__search_run(search, &request));
         scans[i] = (double)(sum.scan_ns - scan) / 1e3;
         waits[i] = (double)(sum.io_ns - wait) / 1e3;
         totals[i] = scans[i] + waits[i];

@@ -7,10 +7,13 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -81,10 +84,12 @@ int uring_works(void) {
     return status == GOSSET_OK;
 }
 
-static void assert_page(const gosset__io_files *files, const gosset__io_read *read) {
+static void assert_page(const gosset__io_files *files, const gosset__io_read *read, const gosset__io_done *done) {
     uint8_t expected[16384];
     fill_page(expected, files->page_size, read->file, read->page);
-    ck_assert_msg(memcmp(expected, read->buffer, files->page_size) == 0, "file %u page %llu differs", read->file,
+    ck_assert_uint_eq(done->tag, read->tag);
+    ck_assert_int_eq(done->error, 0);
+    ck_assert_msg(memcmp(expected, done->page, files->page_size) == 0, "file %u page %llu differs", read->file,
                   (unsigned long long)read->page);
 }
 
@@ -109,16 +114,17 @@ static void random_batch(gosset__io *io, gosset__rng *rng) {
     ck_assert_int_eq(io->ops->submit(io, reads, cut), GOSSET_OK);
     ck_assert_int_eq(io->ops->submit(io, reads + cut, count - cut), GOSSET_OK);
     for (uint32_t done = 0; done < count;) {
-        uint64_t tags[DEPTH];
+        gosset__io_done reaped[DEPTH];
         uint32_t found = UINT32_MAX;
         const uint32_t minimum = 1 + (uint32_t)gosset__rng_below(rng, count - done);
         const uint32_t capacity = minimum + (uint32_t)gosset__rng_below(rng, 4);
-        ck_assert_int_eq(io->ops->reap(io, minimum, tags, capacity < DEPTH ? capacity : DEPTH, &found), GOSSET_OK);
+        ck_assert_int_eq(io->ops->reap(io, minimum, reaped, capacity < DEPTH ? capacity : DEPTH, &found), GOSSET_OK);
         ck_assert_uint_ge(found, minimum);
         for (uint32_t i = 0; i < found; i++) {
-            ck_assert(tags[i] >= 1000 && tags[i] < 1000 + count);
-            ck_assert_uint_eq(seen[tags[i] - 1000]++, 0);
-            assert_page(io->files, &reads[tags[i] - 1000]);
+            const uint64_t tag = reaped[i].tag;
+            ck_assert(tag >= 1000 && tag < 1000 + count);
+            ck_assert_uint_eq(seen[tag - 1000]++, 0);
+            assert_page(io->files, &reads[tag - 1000], &reaped[i]);
         }
         done += found;
     }
@@ -127,11 +133,11 @@ static void random_batch(gosset__io *io, gosset__rng *rng) {
 static void exercise(gosset__io_files *files, uint64_t seed, int rounds) {
     gosset__io *io = NULL;
     gosset__rng rng = gosset__rng_make(seed, 7);
-    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, -1, &env), GOSSET_OK);
     for (int i = 0; i < rounds; i++) random_batch(io, &rng);
-    uint64_t tag;
+    gosset__io_done done;
     uint32_t found = 1;
-    ck_assert_int_eq(io->ops->reap(io, 1, &tag, 1, &found), GOSSET_OK); /* nothing is in flight: no waiting */
+    ck_assert_int_eq(io->ops->reap(io, 1, &done, 1, &found), GOSSET_OK); /* nothing is in flight: no waiting */
     ck_assert_uint_eq(found, 0);
     gosset__io_close(io);
 }
@@ -151,9 +157,9 @@ START_TEST(impossible_requests_are_refused_whole) {
     gosset__io_files *files = open_backend(_i, 4096);
     gosset__io *io = NULL;
     if (files == NULL) return;
-    ck_assert_int_eq(gosset__io_open(&io, files, 0, &env), GOSSET_E_ARGUMENT);
+    ck_assert_int_eq(gosset__io_open(&io, files, 0, -1, &env), GOSSET_E_ARGUMENT);
     ck_assert_ptr_null(io);
-    ck_assert_int_eq(gosset__io_open(&io, files, 4, &env), GOSSET_OK);
+    ck_assert_int_eq(gosset__io_open(&io, files, 4, -1, &env), GOSSET_OK);
     const gosset__io_read good = {.file = 3, .page = 199, .buffer = io->buffers, .tag = 5};
     gosset__io_read reads[5] = {good, good, good, good, good};
     ck_assert_int_eq(io->ops->submit(io, reads, 5), GOSSET_E_ARGUMENT); /* deeper than the ring */
@@ -167,15 +173,14 @@ START_TEST(impossible_requests_are_refused_whole) {
     ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_E_ARGUMENT);
     reads[1] = good, reads[1].buffer = io->buffers + 8;
     ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_E_ARGUMENT);
-    uint64_t tags[5];
+    gosset__io_done done[5];
     uint32_t found;
-    ck_assert_int_eq(io->ops->reap(io, 1, tags, 5, &found), GOSSET_OK);
+    ck_assert_int_eq(io->ops->reap(io, 1, done, 5, &found), GOSSET_OK);
     ck_assert_uint_eq(found, 0); /* none of the refused batches was started in part */
     ck_assert_int_eq(io->ops->submit(io, &good, 1), GOSSET_OK);
-    ck_assert_int_eq(io->ops->reap(io, 1, tags, 5, &found), GOSSET_OK);
+    ck_assert_int_eq(io->ops->reap(io, 1, done, 5, &found), GOSSET_OK);
     ck_assert_uint_eq(found, 1);
-    ck_assert_uint_eq(tags[0], 5);
-    assert_page(files, &good);
+    assert_page(files, &good, done);
     gosset__io_close(io);
     gosset__io_files_close(files);
 }
@@ -200,42 +205,79 @@ START_TEST(short_and_missing_files_are_refused_at_opening) {
 }
 END_TEST
 
-START_TEST(files_that_shrink_are_an_error_and_the_reader_survives_it) {
+START_TEST(a_read_beyond_a_shrunken_file_fails_alone) {
     gosset__io_files *files = open_backend(_i, 4096);
     gosset__io *io = NULL;
     if (files == NULL) return;
     const int in_memory = strcmp(files->ops->name, "memory") == 0;
-    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, -1, &env), GOSSET_OK);
     /* Inside a page, at the start of one, and in the middle of a sector. */
     static const off_t cuts[3] = {OFFSET + 150 * 4096 + 1536, OFFSET + 150 * 4096, OFFSET + 100 * 4096 + 77};
     for (int cut = 0; cut < 3; cut++) {
         gosset__io_read reads[DEPTH];
-        uint64_t tags[DEPTH];
-        uint32_t found = 0, done = 0;
+        gosset__io_done done[DEPTH];
+        uint32_t found = 0, failures = 0;
         ck_assert_int_eq(truncate(shards[3].path, cuts[cut]), 0);
         for (uint32_t i = 0; i < DEPTH; i++)
             reads[i] =
                 (gosset__io_read){.file = 3, .page = i == 9 ? 150 : i, .buffer = io->buffers + i * 4096u, .tag = i};
-        gosset_status status = io->ops->submit(io, reads, DEPTH);
-        while (status == GOSSET_OK && done < DEPTH) {
-            status = io->ops->reap(io, 1, tags, DEPTH, &found);
-            done += found;
+        ck_assert_int_eq(io->ops->submit(io, reads, DEPTH), GOSSET_OK);
+        ck_assert_int_eq(io->ops->reap(io, DEPTH, done, DEPTH, &found), GOSSET_OK);
+        ck_assert_uint_eq(found, DEPTH);
+        for (uint32_t i = 0; i < DEPTH; i++) {
+            if (done[i].tag != 9 || in_memory) {
+                assert_page(files, &reads[done[i].tag], &done[i]);
+                continue;
+            }
+            failures++;
+            ck_assert_int_eq(gosset__io_fail_read(files, 3, 150, done[i].error), GOSSET_E_CORRUPT);
+            ck_assert_ptr_nonnull(strstr(gosset_last_error(), shards[3].path));
+            ck_assert_ptr_nonnull(strstr(gosset_last_error(), "page 150 at byte 622592: file shorter than expected"));
         }
-        if (in_memory) {
-            ck_assert_int_eq(status, GOSSET_OK);
-            continue;
-        }
-        ck_assert_int_eq(status, GOSSET_E_CORRUPT);
-        ck_assert_ptr_nonnull(strstr(gosset_last_error(), shards[3].path));
-        ck_assert_ptr_nonnull(strstr(gosset_last_error(), "page 150 at byte 622592: file shorter than expected"));
-        gosset__rng rng = gosset__rng_make(1, 1);
-        gosset__io_read good = {.file = 0, .page = gosset__rng_below(&rng, 5), .buffer = io->buffers, .tag = 3};
-        ck_assert_int_eq(io->ops->submit(io, &good, 1), GOSSET_OK);
-        ck_assert_int_eq(io->ops->reap(io, 1, tags, DEPTH, &found), GOSSET_OK);
-        ck_assert_uint_eq(found, 1);
-        assert_page(files, &good);
+        ck_assert_uint_eq(failures, !in_memory);
     }
     gosset__io_close(io);
+    gosset__io_files_close(files);
+}
+END_TEST
+
+static bool readable(int descriptor, int milliseconds) {
+    struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
+    return poll(&wanted, 1, milliseconds) == 1;
+}
+
+/* Who waits for the event and reaps until nothing is done misses no read. What is done when submit and the reap that
+ * starts it return need not be signalled. */
+START_TEST(the_event_tells_of_reads_that_are_done) {
+    gosset__io_files *files = open_backend(_i, 4096);
+    gosset__io *io = NULL;
+    if (files == NULL) return;
+    const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, event, &env), GOSSET_OK);
+    ck_assert(!readable(event, 0));
+    for (uint32_t round = 0; round < 50; round++) {
+        gosset__io_done done[DEPTH];
+        gosset__io_read reads[DEPTH];
+        const uint32_t count = 1 + round % DEPTH;
+        uint32_t seen = 0, found = 0;
+        eventfd_t value;
+        for (uint32_t i = 0; i < count; i++)
+            reads[i] = (gosset__io_read){
+                .file = 3, .page = (round * 37 + i) % 200, .buffer = io->buffers + i * 4096u, .tag = i};
+        ck_assert_int_eq(io->ops->submit(io, reads, count), GOSSET_OK);
+        ck_assert_int_eq(io->ops->reap(io, 0, done, DEPTH, &seen), GOSSET_OK);
+        while (seen < count) {
+            ck_assert_msg(readable(event, 5000), "round %u: %u of %u reads and no event", round, seen, count);
+            eventfd_read(event, &value);
+            do {
+                ck_assert_int_eq(io->ops->reap(io, 0, done, DEPTH, &found), GOSSET_OK);
+                for (uint32_t i = 0; i < found; i++) assert_page(files, &reads[done[i].tag], &done[i]);
+                seen += found;
+            } while (found > 0);
+        }
+    }
+    gosset__io_close(io);
+    close(event);
     gosset__io_files_close(files);
 }
 END_TEST
@@ -278,7 +320,7 @@ START_TEST(an_index_without_pages_opens) {
     const char *name = gosset__io_registry[_i]->name;
     if (strcmp(name, "uring") == 0 && !uring_works()) return;
     ck_assert_int_eq(gosset__io_files_open(&files, name, NULL, 0, 4096, &env), GOSSET_OK);
-    ck_assert_int_eq(gosset__io_open(&io, files, 8, &env), GOSSET_OK);
+    ck_assert_int_eq(gosset__io_open(&io, files, 8, -1, &env), GOSSET_OK);
     ck_assert_int_eq(io->ops->submit(io, NULL, 0), GOSSET_OK);
     gosset__io_close(io);
     gosset__io_files_close(files);
@@ -320,7 +362,7 @@ START_TEST(closing_waits_for_reads_in_flight) {
     for (int round = 0; round < 20; round++) {
         gosset__io *io = NULL;
         gosset__io_read reads[DEPTH];
-        ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &keeping), GOSSET_OK);
+        ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, -1, &keeping), GOSSET_OK);
         for (uint32_t i = 0; i < DEPTH; i++)
             reads[i] = (gosset__io_read){.file = 3, .page = i, .buffer = io->buffers + i * 4096u, .tag = i};
         ck_assert_int_eq(io->ops->submit(io, reads, DEPTH), GOSSET_OK);
@@ -349,7 +391,7 @@ START_TEST(a_reader_may_move_between_threads) {
     gosset__io *io = NULL;
     pthread_t thread;
     if (files == NULL) return;
-    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, -1, &env), GOSSET_OK);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(pthread_create(&thread, NULL, use_reader, io), 0);
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
@@ -379,7 +421,7 @@ START_TEST(a_forked_child_is_told_to_open_again) {
     gosset__io_files *files = open_backend(_i, 4096);
     gosset__io *io = NULL;
     if (files == NULL) return;
-    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, &env), GOSSET_OK);
+    ck_assert_int_eq(gosset__io_open(&io, files, DEPTH, -1, &env), GOSSET_OK);
     gosset__rng rng = gosset__rng_make(2, 2);
     random_batch(io, &rng);
     const int in_memory = strcmp(files->ops->name, "memory") == 0;
@@ -421,7 +463,7 @@ static int read_without_locked_memory(void) {
     if (status == GOSSET_E_UNSUPPORTED) return strstr(gosset_last_error(), "locked memory") != NULL ? 0 : 2;
     if (status != GOSSET_OK) return 3;
     if (strstr(files->reason, "page buffers not registered (ulimit -l is 0 KiB)") == NULL) return 4;
-    if (gosset__io_open(&io, files, DEPTH, &env) != GOSSET_OK) return 5;
+    if (gosset__io_open(&io, files, DEPTH, -1, &env) != GOSSET_OK) return 5;
     for (int i = 0; i < 10; i++) random_batch(io, &rng);
     gosset__io_close(io);
     gosset__io_files_close(files);
@@ -450,7 +492,7 @@ START_TEST(every_allocation_may_fail) {
         gosset__io *io = NULL;
         ck_assert_int_eq(gosset__env_read(&failing, &surroundings), GOSSET_OK);
         gosset_status status = gosset__io_files_open(&files, name, shards, FILES, 4096, &failing);
-        if (status == GOSSET_OK) status = gosset__io_open(&io, files, DEPTH, &failing);
+        if (status == GOSSET_OK) status = gosset__io_open(&io, files, DEPTH, -1, &failing);
         gosset__io_close(io);
         gosset__io_files_close(files);
         ck_assert_uint_eq(counting_held(&memory), 0);
@@ -500,7 +542,8 @@ Suite *io_suite(void) {
     tcase_add_loop_test(contract, reads_give_the_pages_asked_for, 0, backends);
     tcase_add_loop_test(contract, impossible_requests_are_refused_whole, 0, backends);
     tcase_add_loop_test(contract, short_and_missing_files_are_refused_at_opening, 0, backends);
-    tcase_add_loop_test(contract, files_that_shrink_are_an_error_and_the_reader_survives_it, 0, backends);
+    tcase_add_loop_test(contract, a_read_beyond_a_shrunken_file_fails_alone, 0, backends);
+    tcase_add_loop_test(contract, the_event_tells_of_reads_that_are_done, 0, backends);
     tcase_add_loop_test(contract, deleted_files_stay_readable, 0, backends);
     tcase_add_loop_test(contract, without_direct_reads_the_page_cache_serves, 0, backends);
     tcase_add_loop_test(contract, files_in_shared_memory_can_be_read, 0, backends);

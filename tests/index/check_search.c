@@ -1,5 +1,6 @@
 /* Queries against a real store: exact where everything is looked at, the same everywhere, never silently wrong. */
 #include "base/rng.h"
+#include "base/status.h"
 #include "index/io/backend.h"
 #include "index/topk.h"
 #include "search_fixture.h"
@@ -73,11 +74,12 @@ START_TEST(float_queries_meet_stored_bytes) {
     for (size_t q = 0; q < data.query_count; q++) {
         const void *bytes = fixture_query(&data, q);
         float latent[ROW], query[33];
-        fixture_row(&data, bytes, latent);
+        gosset__search_request request = fixture_request(&data, q, latent, ALL, ALL, 20, ids, distances);
+        request.vector = query;
+        request.vector_type = GOSSET_F32;
         for (uint32_t i = 0; i < 33; i++)
             query[i] = _i % 2 ? (float)((const uint8_t *)bytes)[i] : (float)((const int8_t *)bytes)[i];
-        ck_assert_int_eq(gosset__search_run(search, latent, query, GOSSET_F32, ALL, ALL, 20, ids, distances, NULL),
-                         GOSSET_OK);
+        ck_assert_int_eq(gosset__search_run(search, &request), GOSSET_OK);
         fixture_truth(&data, q, 1, 20, other_ids, other_distances);
         assert_same(20);
     }
@@ -109,11 +111,13 @@ START_TEST(calls_that_cannot_be_answered_are_refused) {
     gosset__search *search = new_search();
     float latent[ROW];
     const uint8_t *page = NULL;
-    fixture_row(&data, fixture_query(&data, 0), latent);
+    gosset__search_request request = fixture_request(&data, 0, latent, 1, 1, 1, ids, distances);
+    request.vector_type = GOSSET_I8;
     ck_assert_int_eq(fixture_search(&data, search, 0, 1, 1, 0, ids, distances, NULL), GOSSET_E_ARGUMENT);
     ck_assert_int_eq(fixture_search(&data, search, 0, 1, 1, MAX_K + 1, ids, distances, NULL), GOSSET_E_ARGUMENT);
-    ck_assert_int_eq(gosset__search_run(search, latent, latent, GOSSET_I8, 1, 1, 1, ids, distances, NULL),
-                     GOSSET_E_DIMENSION);
+    ck_assert_int_eq(gosset__search_run(search, &request), GOSSET_E_DIMENSION);
+    ck_assert_int_eq(gosset__search_set_in_flight(search, 0), GOSSET_E_ARGUMENT);
+    ck_assert_int_eq(gosset__search_set_in_flight(search, GOSSET__SEARCH_MAX_IN_FLIGHT + 1), GOSSET_E_ARGUMENT);
     ck_assert_int_eq(gosset__search_read_page(search, data.store->page_count, &page), GOSSET_E_ARGUMENT);
     ck_assert_int_eq(fixture_search(&data, search, 0, 0, 0, MAX_K, ids, NULL, NULL), GOSSET_OK);
     gosset__search_free(search);
@@ -367,10 +371,11 @@ END_TEST
 /* ---- damage --------------------------------------------------------------------------------- */
 
 /* A backend that lies: reads come from memory, in another order, and one of them is spoilt. */
-enum lie { LIE_NONE, LIE_FLIP, LIE_OTHER_PAGE, LIE_ZERO, LIE_STALE, LIE_ERROR, LIE_SUBMIT, LIES };
+enum lie { LIE_NONE, LIE_FLIP, LIE_OTHER_PAGE, LIE_ZERO, LIE_ERROR, LIE_END, LIE_SUBMIT, LIE_BROKEN, LIES };
 static struct {
     enum lie lie;
-    uint32_t victim, submitted, reads; /* of a batch the victim-th read */
+    uint32_t victim, handed; /* reads until one is spoilt; handed out so far */
+    uint8_t spoilt[4096];
     const gosset__io_ops *honest;
     gosset__rng rng;
 } liar;
@@ -378,63 +383,76 @@ static struct {
 static gosset_status liar_submit(gosset__io *io, const gosset__io_read *reads, uint32_t count) {
     gosset__io_read changed[1024];
     memcpy(changed, reads, count * sizeof *reads);
-    liar.submitted = count;
     const uint32_t victim = liar.victim % (count + !count);
     if (liar.lie == LIE_SUBMIT) return gosset__io_fail_read(io->files, reads[0].file, reads[0].page, 5);
     if (liar.lie == LIE_OTHER_PAGE)
         changed[victim].page = (reads[victim].page + 1) % io->files->files[reads[victim].file].page_count;
-    if (liar.lie == LIE_STALE) memset(reads[victim].buffer, 0x5A, io->files->page_size);
     for (uint32_t i = count; i > 1; i--) { /* completions come back in any order */
         const uint32_t j = (uint32_t)gosset__rng_below(&liar.rng, i);
         const gosset__io_read kept = changed[i - 1];
         changed[i - 1] = changed[j], changed[j] = kept;
     }
-    const gosset_status status = liar.honest->submit(io, changed, count);
+    return liar.honest->submit(io, changed, count);
+}
+
+/** Spoils a read that is done. */
+static void lie_about(gosset__io_done *done) {
+    memcpy(liar.spoilt, done->page, sizeof liar.spoilt);
     if (liar.lie == LIE_FLIP)
-        reads[victim].buffer[gosset__rng_below(&liar.rng, io->files->page_size)] ^=
-            (uint8_t)(1u << gosset__rng_below(&liar.rng, 8));
-    if (liar.lie == LIE_ZERO || liar.lie == LIE_STALE) memset(reads[victim].buffer + 2048, 0, 2048);
+        liar.spoilt[gosset__rng_below(&liar.rng, sizeof liar.spoilt)] ^= (uint8_t)(1u << liar.victim % 8);
+    if (liar.lie == LIE_ZERO) memset(liar.spoilt + 2048, 0, 2048);
+    if (liar.lie == LIE_ERROR) done->error = 5; /* EIO */
+    if (liar.lie == LIE_END) done->error = GOSSET__IO_END;
+    done->page = liar.spoilt;
+}
+
+static gosset_status liar_reap(gosset__io *io, uint32_t minimum, gosset__io_done *done, uint32_t capacity,
+                               uint32_t *count) {
+    if (liar.lie == LIE_BROKEN) { /* as agreed nothing is in flight then */
+        while (liar.honest->reap(io, 1, done, capacity, count) == GOSSET_OK && *count > 0) continue;
+        return gosset__fail(GOSSET_E_IO, "broken");
+    }
+    if (capacity > minimum + liar.victim % 3) capacity = minimum + liar.victim % 3;
+    const gosset_status status = liar.honest->reap(io, minimum, done, capacity, count);
+    for (uint32_t i = 0; i < *count; i++)
+        if (liar.handed++ == liar.victim) lie_about(&done[i]);
     return status;
 }
 
-static gosset_status liar_reap(gosset__io *io, uint32_t minimum, uint64_t *tags, uint32_t capacity, uint32_t *count) {
-    if (liar.lie != LIE_ERROR) {
-        if (capacity > minimum + liar.victim % 3) capacity = minimum + liar.victim % 3;
-        return liar.honest->reap(io, minimum, tags, capacity, count);
-    }
-    uint64_t thrown[1024];
-    ck_assert_int_eq(liar.honest->reap(io, liar.submitted, thrown, 1024, count), GOSSET_OK);
-    *count = 0;
-    return gosset__io_fail_read(io->files, 0, 1, 5); /* EIO, and as agreed nothing is in flight */
+static void start_lying(gosset__io_ops *lying) {
+    *lying = *data.store->files->ops;
+    liar.honest = data.store->files->ops;
+    liar.rng = gosset__rng_make(8, 8);
+    lying->submit = liar_submit;
+    lying->reap = liar_reap;
+    data.store->files->ops = lying;
+}
+
+/** What a query must end with. */
+static gosset_status truth_about(enum lie lie) {
+    if (lie == LIE_NONE) return GOSSET_OK;
+    return lie == LIE_ERROR || lie == LIE_SUBMIT || lie == LIE_BROKEN ? GOSSET_E_IO : GOSSET_E_CORRUPT;
 }
 
 START_TEST(a_damaged_page_is_an_error_and_never_a_wrong_answer) {
+    gosset__io_ops lying;
     fixture_build(&data, &small);
     fixture_open(&data, "memory");
-    gosset__io_ops lying = *data.store->files->ops;
-    liar.honest = data.store->files->ops;
-    liar.rng = gosset__rng_make(8, 8);
-    lying.submit = liar_submit;
-    lying.reap = liar_reap;
-    data.store->files->ops = &lying;
+    start_lying(&lying);
     gosset__search *search = new_search();
-    for (uint32_t round = 0; round < 60 * LIES; round++) {
+    for (uint32_t round = 0; round < 40 * LIES; round++) {
         liar.lie = (enum lie)(round % LIES);
-        liar.victim = round * 5;
+        liar.victim = round / LIES * 5 % (uint32_t)data.store->page_count;
+        liar.handed = 0;
         const size_t q = round % data.query_count;
         const gosset_status status = fixture_search(&data, search, q, ALL, ALL, 30, ids, distances, NULL);
-        if (status == GOSSET_OK) {
-            fixture_truth(&data, q, 0, 30, other_ids, other_distances);
-            assert_same(30);
+        ck_assert_int_eq(status, truth_about(liar.lie));
+        if (status != GOSSET_OK) {
+            ck_assert_ptr_nonnull(strstr(gosset_last_error(), liar.lie == LIE_BROKEN ? "broken" : "page "));
+            continue;
         }
-        if (liar.lie == LIE_NONE) {
-            ck_assert_int_eq(status, GOSSET_OK);
-        } else if (liar.lie == LIE_ERROR || liar.lie == LIE_SUBMIT) {
-            ck_assert_int_eq(status, GOSSET_E_IO);
-        } else {
-            ck_assert_int_eq(status, GOSSET_E_CORRUPT);
-            ck_assert_ptr_nonnull(strstr(gosset_last_error(), "page "));
-        }
+        fixture_truth(&data, q, 0, 30, other_ids, other_distances);
+        assert_same(30);
     }
     gosset__search_free(search);
     data.store->files->ops = liar.honest;

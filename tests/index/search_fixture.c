@@ -195,10 +195,24 @@ void fixture_truth(const fixture *self, size_t query, int as_floats, uint32_t k,
     free(all);
 }
 
+gosset__search_request fixture_request(const fixture *self, size_t query, float row[ROW], uint32_t probe,
+                                       uint32_t rerank, uint32_t k, uint64_t *ids, float *distances) {
+    fixture_row(self, fixture_query(self, query), row);
+    return (gosset__search_request){.latent = row,
+                                    .vector = fixture_query(self, query),
+                                    .vector_type = self->type,
+                                    .probe = probe,
+                                    .rerank = rerank,
+                                    .k = k,
+                                    .ids = ids,
+                                    .distances = distances,
+                                    .tag = query};
+}
+
 gosset_status fixture_search(const fixture *self, gosset__search *search, size_t query, uint32_t probe, uint32_t rerank,
                              uint32_t k, uint64_t *ids, float *distances, gosset__search_stats *stats) {
     float row[ROW];
-    fixture_row(self, fixture_query(self, query), row);
-    return gosset__search_run(search, row, fixture_query(self, query), self->type, probe, rerank, k, ids, distances,
-                              stats);
+    const gosset__search_request request = fixture_request(self, query, row, probe, rerank, k, ids, distances);
+    gosset__search_count(search, stats);
+    return gosset__search_run(search, &request);
 }

@@ -51,7 +51,10 @@ void fixture_row(const fixture *self, const void *vector, float row[ROW]);
 
 /** Brute force by the definition; queries given as floats when `as_floats`. */
 void fixture_truth(const fixture *self, size_t query, int as_floats, uint32_t k, uint64_t *ids, float *distances);
-/** A search with the latent of the query. */
+/** A request for a query; `row` is filled and must outlive the call that takes the request. Its tag is the query. */
+gosset__search_request fixture_request(const fixture *self, size_t query, float row[ROW], uint32_t probe,
+                                       uint32_t rerank, uint32_t k, uint64_t *ids, float *distances);
+/** A search with the latent of the query; stats may be NULL. */
 gosset_status fixture_search(const fixture *self, gosset__search *search, size_t query, uint32_t probe, uint32_t rerank,
                              uint32_t k, uint64_t *ids, float *distances, gosset__search_stats *stats);
 

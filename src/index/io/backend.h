@@ -1,4 +1,4 @@
-/** What the backends share: descriptors that bypass the page cache, and the sentences of failed reads. */
+/** What the backends share: descriptors that bypass the page cache, checks of requests, reads that end early. */
 #ifndef GOSSET_INDEX_IO_BACKEND_H
 #define GOSSET_INDEX_IO_BACKEND_H
 
@@ -33,8 +33,5 @@ int gosset__io_continue(uint32_t *start, uint32_t *end, uint32_t transferred);
 
 /** One page by pread. 0, an errno value, or GOSSET__IO_END. */
 int gosset__io_read_page(int descriptor, uint8_t *buffer, uint32_t size, uint64_t offset);
-
-/** The sentence of a failed read; `error` as gosset__io_read_page returns it. */
-gosset_status gosset__io_fail_read(const gosset__io_files *files, uint32_t file, uint64_t page, int error);
 
 #endif

@@ -26,6 +26,13 @@ typedef struct gosset__io_read {
     uint64_t tag;    /* given back on completion */
 } gosset__io_read;
 
+/** A read that is over. */
+typedef struct gosset__io_done {
+    uint64_t tag;
+    const uint8_t *page; /* its bytes: in the read's buffer, or in memory the backend keeps */
+    int error;           /* 0, or what gosset__io_fail_read makes a sentence of; then there are no bytes */
+} gosset__io_done;
+
 typedef struct gosset__io_ops {
     const char *name; /* "uring", "threads", "memory" */
     /** Opens the files and proves the backend with a real read. On refusal the sentence says why. */
@@ -34,12 +41,12 @@ typedef struct gosset__io_ops {
     /** Room for `depth` page buffers, 4096-aligned. */
     gosset_status (*open)(gosset__io *io, uint32_t depth);
     void (*close)(gosset__io *io); /* waits for reads in flight */
-    /** Starts all reads (count <= depth in flight in all). Either all are started or none. */
+    /** Accepts all reads (at most `depth` in flight in all) or none. The next reap starts those that have not begun. */
     gosset_status (*submit)(gosset__io *io, const gosset__io_read *reads, uint32_t count);
-    /** Waits until at least `minimum` reads are done; writes their tags. Each accepted read is reported once.
-     *  A read that failed or met the end of the file is an error naming file and offset, after which no read
-     *  is in flight. */
-    gosset_status (*reap)(gosset__io *io, uint32_t minimum, uint64_t *tags, uint32_t capacity, uint32_t *count);
+    /** Waits until at least `minimum` reads are done (fewer when fewer are in flight; 0 never waits) and writes what
+     *  became of them, each accepted read once, in any order. Fails only when reads are not possible any more at
+     *  all: none is in flight then, and those that were are not reported. */
+    gosset_status (*reap)(gosset__io *io, uint32_t minimum, gosset__io_done *done, uint32_t capacity, uint32_t *count);
 } gosset__io_ops;
 
 struct gosset__io_files {
@@ -57,7 +64,8 @@ struct gosset__io {
     const gosset__io_files *files;
     gosset__env env;
     uint32_t depth;
-    uint8_t *buffers; /* depth * page_size bytes */
+    int event;        /* an eventfd that is signalled when reads are done while none was before; -1 = none */
+    uint8_t *buffers; /* depth * page_size bytes; NULL at closing: the kernel may still write there, do not free */
     void *state;
 };
 
@@ -66,8 +74,13 @@ struct gosset__io {
 gosset_status gosset__io_files_open(gosset__io_files **out, const char *name, const gosset__io_file *files,
                                     uint32_t file_count, uint32_t page_size, const gosset__env *env);
 void gosset__io_files_close(gosset__io_files *files);
-gosset_status gosset__io_open(gosset__io **out, const gosset__io_files *files, uint32_t depth, const gosset__env *env);
+/** `event`: an eventfd, borrowed, or -1. Who waits for it reaps until nothing is done. */
+gosset_status gosset__io_open(gosset__io **out, const gosset__io_files *files, uint32_t depth, int event,
+                              const gosset__env *env);
 void gosset__io_close(gosset__io *io);
+
+/** The sentence of a failed read; `error` as a gosset__io_done has it. */
+gosset_status gosset__io_fail_read(const gosset__io_files *files, uint32_t file, uint64_t page, int error);
 
 extern const gosset__io_ops *const gosset__io_registry[]; /* best first, NULL-terminated; io_registry.c */
 

@@ -12,8 +12,8 @@ typedef struct memory_files {
 } memory_files;
 
 typedef struct memory_io {
-    uint32_t first, count; /* ring of tags that wait to be reaped */
-    uint64_t tags[];       /* depth */
+    uint32_t first, count;  /* ring of reads that wait to be reaped */
+    gosset__io_done done[]; /* depth */
 } memory_io;
 
 static void memory_close_files(gosset__io_files *files) {
@@ -62,9 +62,9 @@ out:
 }
 
 static gosset_status memory_open(gosset__io *io, uint32_t depth) {
-    const size_t size = sizeof(memory_io) + depth * sizeof(uint64_t);
+    const size_t size = sizeof(memory_io) + depth * sizeof(gosset__io_done);
     io->state = gosset__alloc_zero(&io->env, size);
-    return io->state != NULL ? GOSSET_OK : gosset__no_memory("the tags of reads", size);
+    return io->state != NULL ? GOSSET_OK : gosset__no_memory("a list of reads", size);
 }
 
 static void memory_close(gosset__io *io) {
@@ -72,25 +72,26 @@ static void memory_close(gosset__io *io) {
     io->state = NULL;
 }
 
+/** Nothing is copied: a read is a pointer to the page. */
 static gosset_status memory_submit(gosset__io *io, const gosset__io_read *reads, uint32_t count) {
     gosset_status status = GOSSET_OK;
     memory_io *state = io->state;
     const memory_files *loaded = io->files->state;
-    const size_t page_size = io->files->page_size;
     GOSSET_TRY(gosset__io_check_reads(io, reads, count, io->depth - state->count));
     for (uint32_t i = 0; i < count; i++) {
-        memcpy(reads[i].buffer, loaded->pages[reads[i].file] + reads[i].page * page_size, page_size);
-        state->tags[(state->first + state->count++) % io->depth] = reads[i].tag;
+        const uint8_t *page = loaded->pages[reads[i].file] + reads[i].page * io->files->page_size;
+        state->done[(state->first + state->count++) % io->depth] = (gosset__io_done){.tag = reads[i].tag, .page = page};
     }
 out:
     return status;
 }
 
-static gosset_status memory_reap(gosset__io *io, uint32_t minimum, uint64_t *tags, uint32_t capacity, uint32_t *count) {
+static gosset_status memory_reap(gosset__io *io, uint32_t minimum, gosset__io_done *done, uint32_t capacity,
+                                 uint32_t *count) {
     memory_io *state = io->state;
     (void)minimum; /* every read is done when submit returns */
     for (*count = 0; *count < capacity && state->count > 0; state->count--) {
-        tags[(*count)++] = state->tags[state->first];
+        done[(*count)++] = state->done[state->first];
         state->first = (state->first + 1) % io->depth;
     }
     return GOSSET_OK;

@@ -78,7 +78,8 @@ void gosset__io_files_close(gosset__io_files *files) {
     gosset__free(&env, files);
 }
 
-gosset_status gosset__io_open(gosset__io **out, const gosset__io_files *files, uint32_t depth, const gosset__env *env) {
+gosset_status gosset__io_open(gosset__io **out, const gosset__io_files *files, uint32_t depth, int event,
+                              const gosset__env *env) {
     gosset_status status = GOSSET_OK;
     gosset__io *self = NULL;
     *out = NULL;
@@ -89,6 +90,7 @@ gosset_status gosset__io_open(gosset__io **out, const gosset__io_files *files, u
     self->files = files;
     self->env = *env;
     self->depth = depth;
+    self->event = event;
     const size_t bytes = (size_t)depth * files->page_size;
     self->buffers = gosset__alloc_aligned(env, bytes, GOSSET__IO_ALIGNMENT);
     if (self->buffers == NULL) GOSSET_TRY(gosset__no_memory("page buffers", bytes));

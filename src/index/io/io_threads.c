@@ -2,11 +2,12 @@
 #include "index/io/backend.h"
 
 #include "base/status.h"
+#include "index/io/process.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/eventfd.h>
 
 enum {
     CREW = 16,         /* reads in flight at the device; more gain nothing on the disks we measured */
@@ -15,7 +16,7 @@ enum {
 
 typedef struct page_request {
     struct page_request *next;
-    struct threads_io *owner;
+    gosset__io *owner;
     gosset__io_read read;
     int error;
 } page_request;
@@ -30,7 +31,7 @@ typedef struct threads_files {
     request_queue waiting;
     uint32_t idle, thread_count;
     bool stop;
-    pid_t process; /* threads do not survive fork */
+    gosset__process *process; /* threads do not survive fork */
     int *descriptors;
     const gosset__io_files *files;
     pthread_t threads[CREW];
@@ -77,10 +78,12 @@ static void *crew_main(void *argument) {
         request->error = gosset__io_read_page(state->descriptors[read->file], read->buffer, page_size,
                                               gosset__io_offset(state->files, read->file, read->page));
         pthread_mutex_lock(&state->lock);
-        threads_io *owner = request->owner;
+        threads_io *owner = request->owner->state;
         push(&owner->done, request);
         owner->in_flight--;
-        if (++owner->done_count >= owner->wanted) pthread_cond_signal(&owner->progress);
+        owner->done_count++;
+        if (owner->done_count >= owner->wanted) pthread_cond_signal(&owner->progress);
+        if (owner->done_count == 1 && request->owner->event >= 0) eventfd_write(request->owner->event, 1);
     }
     pthread_mutex_unlock(&state->lock);
     return NULL;
@@ -109,7 +112,7 @@ static gosset_status start_crew(threads_files *state) {
 static void threads_close_files(gosset__io_files *files) {
     threads_files *state = files->state;
     if (state == NULL) return;
-    if (state->process == getpid()) {
+    if (state->process != NULL && gosset__process_same(state->process)) {
         pthread_mutex_lock(&state->lock);
         state->stop = true;
         pthread_cond_broadcast(&state->work);
@@ -118,6 +121,7 @@ static void threads_close_files(gosset__io_files *files) {
         pthread_cond_destroy(&state->work);
         pthread_mutex_destroy(&state->lock);
     }
+    gosset__process_free(state->process, &files->env);
     gosset__io_descriptors_close(files, state->descriptors);
     gosset__free(&files->env, state);
     files->state = NULL;
@@ -130,8 +134,8 @@ static gosset_status threads_open_files(gosset__io_files *files) {
     pthread_mutex_init(&state->lock, NULL);
     pthread_cond_init(&state->work, NULL);
     state->files = files;
-    state->process = getpid();
     files->state = state;
+    GOSSET_TRY(gosset__process_mark(&state->process, &files->env));
     GOSSET_TRY(gosset__io_descriptors_open(files, &state->descriptors)); /* reads a page of every file */
     GOSSET_TRY(start_crew(state));
     return GOSSET_OK;
@@ -147,7 +151,7 @@ static gosset_status threads_open(gosset__io *io, uint32_t depth) {
     pthread_cond_init(&state->progress, NULL);
     state->wanted = UINT32_MAX;
     for (uint32_t i = 0; i < depth; i++) {
-        state->requests[i].owner = state;
+        state->requests[i].owner = io;
         state->requests[i].next = state->free;
         state->free = &state->requests[i];
     }
@@ -165,7 +169,7 @@ static void wait_until_done(threads_files *crew, threads_io *state, uint32_t wan
 static void threads_close(gosset__io *io) {
     threads_files *crew = io->files->state;
     threads_io *state = io->state;
-    if (crew->process == getpid()) {
+    if (gosset__process_same(crew->process)) {
         pthread_mutex_lock(&crew->lock);
         wait_until_done(crew, state, state->done_count + state->in_flight);
         pthread_mutex_unlock(&crew->lock);
@@ -175,16 +179,11 @@ static void threads_close(gosset__io *io) {
     io->state = NULL;
 }
 
-static gosset_status check_process(const threads_files *crew) {
-    if (crew->process == getpid()) return GOSSET_OK;
-    return gosset__fail(GOSSET_E_STATE, "the index was opened before a fork: open it again in the child process");
-}
-
 static gosset_status threads_submit(gosset__io *io, const gosset__io_read *reads, uint32_t count) {
     gosset_status status = GOSSET_OK;
     threads_files *crew = io->files->state;
     threads_io *state = io->state;
-    GOSSET_TRY(check_process(crew));
+    GOSSET_TRY(gosset__process_check(crew->process));
     pthread_mutex_lock(&crew->lock);
     status = gosset__io_check_reads(io, reads, count, io->depth - state->in_flight - state->done_count);
     if (status == GOSSET_OK) {
@@ -205,36 +204,27 @@ out:
     return status;
 }
 
-static gosset_status threads_reap(gosset__io *io, uint32_t minimum, uint64_t *tags, uint32_t capacity,
+static gosset_status threads_reap(gosset__io *io, uint32_t minimum, gosset__io_done *done, uint32_t capacity,
                                   uint32_t *count) {
     gosset_status status = GOSSET_OK;
     threads_files *crew = io->files->state;
     threads_io *state = io->state;
-    page_request failed = {.error = 0};
     *count = 0;
-    GOSSET_TRY(check_process(crew));
+    GOSSET_TRY(gosset__process_check(crew->process));
     pthread_mutex_lock(&crew->lock);
     const uint32_t accepted = state->in_flight + state->done_count;
     uint32_t wanted = minimum < capacity ? minimum : capacity;
     if (wanted > accepted) wanted = accepted;
     wait_until_done(crew, state, wanted);
-    while (*count < capacity || failed.error != 0) {
+    while (*count < capacity && state->done_count > 0) {
         page_request *request = pop(&state->done);
-        if (request == NULL) break;
         state->done_count--;
         request->next = state->free;
         state->free = request;
-        if (request->error != 0 && failed.error == 0) {
-            failed = *request; /* from here on everything in flight is waited for and thrown away */
-            wait_until_done(crew, state, state->done_count + state->in_flight);
-        }
-        if (failed.error == 0) tags[(*count)++] = request->read.tag;
+        done[(*count)++] =
+            (gosset__io_done){.tag = request->read.tag, .page = request->read.buffer, .error = request->error};
     }
     pthread_mutex_unlock(&crew->lock);
-    if (failed.error != 0) {
-        *count = 0;
-        status = gosset__io_fail_read(io->files, failed.read.file, failed.read.page, failed.error);
-    }
 out:
     return status;
 }

@@ -1,5 +1,6 @@
 /**
- * Batches through io_uring: one system call starts a whole batch. The only user of liburing.
+ * Batches through io_uring: one system call starts all reads accepted since the last one and takes in what is done.
+ * The only user of liburing.
  *
  * A slot is one read in the kernel's hands; its number is the user_data of the request. At most `depth` slots
  * are busy and the completion queue has at least twice as many entries, so it cannot overflow.
@@ -15,6 +16,7 @@
 #include "index/io/backend.h"
 
 #include "base/status.h"
+#include "index/io/process.h"
 #include <errno.h>
 #include <liburing.h>
 #include <stdbool.h>
@@ -26,11 +28,12 @@
 #include <unistd.h>
 
 /* Best first. A kernel that does not know a flag answers EINVAL. DEFER_TASKRUN: completions are handled when the
- * searcher asks, not by interrupting it. A single issuer is the thread that enables the ring, so the ring starts
- * disabled and may be made by another thread than the one that searches. */
+ * searcher asks, not by interrupting it; TASKRUN_FLAG: the ring's memory says whether asking is worth a system call. A
+ * single issuer is the thread that enables the ring, so the ring starts disabled and may be made by another thread
+ * than the one that searches. */
 static const unsigned ring_flags[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED,
-    IORING_SETUP_COOP_TASKRUN,
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
     0,
 };
 enum {
@@ -41,7 +44,7 @@ enum {
 
 typedef struct uring_files {
     int *descriptors;
-    pid_t process; /* a ring's memory is shared with a forked child: only one of them may use it */
+    gosset__process *process; /* a ring's memory is shared with a forked child: only one of them may use it */
 } uring_files;
 
 enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_DONE };
@@ -49,15 +52,16 @@ enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_DONE };
 typedef struct ring_slot {
     gosset__io_read read;
     uint32_t start, end, attempts; /* of the last request for the page; see gosset__io_continue */
+    int error;                     /* as in gosset__io_done */
     enum slot_state state;
 } ring_slot;
 
 typedef struct uring_io {
     struct io_uring ring;
     bool open, enabled, fixed_files, fixed_buffers;
+    bool strange; /* the kernel reported a read that nobody asked for: trust nothing */
+    bool lost;    /* reads could not be waited for: the kernel may still write into the buffers */
     uint32_t busy, done_count, free_count;
-    int failed_error; /* first failure since the last reap: 0, errno, GOSSET__IO_END */
-    ring_slot failed;
     uint32_t *free, *done; /* depth slot numbers each */
     ring_slot slots[];     /* depth */
 } uring_io;
@@ -105,13 +109,18 @@ static gosset_status ring_open(gosset__io *io) {
     state->fixed_buffers = io_uring_register_buffers(&state->ring, &slab, 1) == 0;
     state->fixed_files = io->files->file_count > 0 &&
                          io_uring_register_files(&state->ring, shared->descriptors, io->files->file_count) == 0;
-    return GOSSET_OK;
+    if (io->event < 0) return GOSSET_OK;
+    error = io_uring_register_eventfd(&state->ring, io->event);
+    if (error == 0) return GOSSET_OK;
+    ring_close(state);
+    return refuse(-error);
 }
 
 /** The ring as this thread can use it: enabled, and remade after a failure that left requests in it. */
 static gosset_status ring_ready(gosset__io *io) {
     gosset_status status = GOSSET_OK;
     uring_io *state = io->state;
+    GOSSET_REQUIRE(!state->lost, GOSSET_E_IO, "io_uring: reads in flight were lost: close the searcher");
     if (!state->open) GOSSET_TRY(ring_open(io));
     if (!state->enabled) {
         /* io_uring_enable_rings is declared by liburing 2.3 and missing from its shared library. */
@@ -121,12 +130,6 @@ static gosset_status ring_ready(gosset__io *io) {
     }
 out:
     return status;
-}
-
-static gosset_status check_process(const gosset__io *io) {
-    const uring_files *shared = io->files->state;
-    if (shared->process == getpid()) return GOSSET_OK;
-    return gosset__fail(GOSSET_E_STATE, "the index was opened before a fork: open it again in the child process");
 }
 
 /* ---- slots ---------------------------------------------------------------------------------- */
@@ -155,19 +158,11 @@ static void release(uring_io *state, uint32_t number) {
     state->free[state->free_count++] = number;
 }
 
-static void fail_slot(uring_io *state, uint32_t number, int error) {
-    if (state->failed_error == 0) {
-        state->failed_error = error;
-        state->failed = state->slots[number];
-    }
-    release(state, number);
-}
-
 /** One completion. A read that has to go on keeps its slot and is queued again. */
 static void complete(gosset__io *io, uint64_t number, int result) {
     uring_io *state = io->state;
     if (number >= io->depth || state->slots[number].state != SLOT_BUSY) {
-        if (state->failed_error == 0) state->failed_error = EPROTO; /* nobody asked for it: trust nothing */
+        state->strange = true;
         return;
     }
     ring_slot *slot = &state->slots[number];
@@ -186,12 +181,9 @@ static void complete(gosset__io *io, uint64_t number, int result) {
         return;
     }
     state->busy--;
-    if (error != 0) {
-        fail_slot(state, (uint32_t)number, error);
-    } else {
-        slot->state = SLOT_DONE;
-        state->done[state->done_count++] = (uint32_t)number;
-    }
+    slot->error = error;
+    slot->state = SLOT_DONE;
+    state->done[state->done_count++] = (uint32_t)number;
 }
 
 static void harvest(gosset__io *io) {
@@ -205,7 +197,7 @@ static void harvest(gosset__io *io) {
     io_uring_cq_advance(&state->ring, count);
 }
 
-/** Ends everything after a failure: what the kernel holds is waited for, what only we hold is dropped. */
+/** Ends everything: what the kernel holds is waited for, what only we hold is dropped. */
 static void drain(gosset__io *io) {
     uring_io *state = io->state;
     if (state->open) {
@@ -214,25 +206,15 @@ static void drain(gosset__io *io) {
         while (in_flight > 0) {
             const int error = io_uring_wait_cqe(&state->ring, &completion);
             if (error == -EINTR || error == -EAGAIN) continue;
-            if (error != 0) break;
+            if (error != 0) break; /* EEXIST: only the thread that submitted may wait for its reads */
             io_uring_cqe_seen(&state->ring, completion);
             in_flight--;
         }
+        state->lost = in_flight > 0;
         ring_close(state); /* requests may be left in its queue; the next submit makes a new one */
     }
     state->busy = state->done_count = state->free_count = 0;
     for (uint32_t i = 0; i < io->depth; i++) release(state, i);
-}
-
-static gosset_status fail_drained(gosset__io *io, gosset_status status) {
-    uring_io *state = io->state;
-    drain(io);
-    if (status == GOSSET_OK && state->failed_error == EPROTO)
-        status = gosset__fail(GOSSET_E_IO, "io_uring reported a read that was not asked for");
-    else if (status == GOSSET_OK)
-        status = gosset__io_fail_read(io->files, state->failed.read.file, state->failed.read.page, state->failed_error);
-    state->failed_error = 0;
-    return status;
 }
 
 /* ---- submitting and reaping ----------------------------------------------------------------- */
@@ -263,14 +245,15 @@ out:
     return status;
 }
 
-/** Hands queued requests to the kernel and waits for `wait` completions. */
+/** Hands queued requests to the kernel, lets it handle completions, and waits for `wait` of them. */
 static gosset_status enter(gosset__io *io, uint32_t wait) {
     gosset_status status = GOSSET_OK;
     uring_io *state = io->state;
     bool moved = false;
     uint32_t attempts = 0;
     while (true) {
-        const int result = wait > 0 ? io_uring_submit_and_wait(&state->ring, wait) : io_uring_submit(&state->ring);
+        const int result =
+            wait > 0 ? io_uring_submit_and_wait(&state->ring, wait) : io_uring_submit_and_get_events(&state->ring);
         if (result >= 0 && io_uring_sq_ready(&state->ring) == 0) break;
         if (result > 0 || result == -EINTR) continue;
         if (result == -EEXIST && !moved) {
@@ -284,16 +267,18 @@ static gosset_status enter(gosset__io *io, uint32_t wait) {
                        strerror_r(-result, text, sizeof text));
         const uint32_t done_before = state->done_count;
         back_off(io);
-        if (state->failed_error != 0 || (wait > 0 && state->done_count > done_before)) break;
+        if (state->strange || (wait > 0 && state->done_count > done_before)) break;
     }
 out:
     return status;
 }
 
+/** Reads wait in the queue for the next reap, so that a batch of several searches needs one system call. */
 static gosset_status uring_submit(gosset__io *io, const gosset__io_read *reads, uint32_t count) {
     gosset_status status = GOSSET_OK;
     uring_io *state = io->state;
-    GOSSET_TRY(check_process(io));
+    const uring_files *shared = io->files->state;
+    GOSSET_TRY(gosset__process_check(shared->process));
     GOSSET_TRY(gosset__io_check_reads(io, reads, count, state->free_count));
     GOSSET_TRY(ring_ready(io));
     for (uint32_t i = 0; i < count; i++) {
@@ -302,33 +287,48 @@ static gosset_status uring_submit(gosset__io *io, const gosset__io_read *reads, 
         state->busy++;
         queue_read(io, number);
     }
-    status = enter(io, 0);
-    if (status != GOSSET_OK) return fail_drained(io, status);
 out:
     return status;
 }
 
-static gosset_status uring_reap(gosset__io *io, uint32_t minimum, uint64_t *tags, uint32_t capacity, uint32_t *count) {
+/** Until `wanted` reads are done and none waits in the queue. No system call when there is nothing to ask for. */
+static gosset_status wait_for(gosset__io *io, uint32_t wanted) {
     gosset_status status = GOSSET_OK;
     uring_io *state = io->state;
+    if (state->busy == 0) return GOSSET_OK;
+    harvest(io);
+    const unsigned flags = IO_URING_READ_ONCE(*state->ring.sq.kflags);
+    bool asks = (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+    while (!state->strange && (asks || state->done_count < wanted || io_uring_sq_ready(&state->ring) > 0)) {
+        GOSSET_TRY(enter(io, wanted > state->done_count ? wanted - state->done_count : 0));
+        harvest(io);
+        asks = false;
+    }
+    GOSSET_REQUIRE(!state->strange, GOSSET_E_IO, "io_uring reported a read that was not asked for");
+out:
+    return status;
+}
+
+static gosset_status uring_reap(gosset__io *io, uint32_t minimum, gosset__io_done *done, uint32_t capacity,
+                                uint32_t *count) {
+    gosset_status status = GOSSET_OK;
+    uring_io *state = io->state;
+    const uring_files *shared = io->files->state;
     *count = 0;
-    GOSSET_TRY(check_process(io));
+    GOSSET_TRY(gosset__process_check(shared->process));
     const uint32_t accepted = state->busy + state->done_count;
     uint32_t wanted = minimum < capacity ? minimum : capacity;
     if (wanted > accepted) wanted = accepted;
-    if (state->open && state->busy > 0) {
-        if (wanted == 0) io_uring_get_events(&state->ring); /* deferred completions appear only when asked for */
-        harvest(io);
+    status = wait_for(io, wanted);
+    if (status != GOSSET_OK) {
+        drain(io);
+        state->strange = false;
+        return status;
     }
-    while (state->failed_error == 0 && (state->done_count < wanted || io_uring_sq_ready(&state->ring) > 0)) {
-        status = enter(io, wanted > state->done_count ? wanted - state->done_count : 0);
-        if (status != GOSSET_OK) return fail_drained(io, status);
-        harvest(io);
-    }
-    if (state->failed_error != 0) return fail_drained(io, GOSSET_OK);
     while (*count < capacity && state->done_count > 0) {
         const uint32_t number = state->done[--state->done_count];
-        tags[(*count)++] = state->slots[number].read.tag;
+        const ring_slot *slot = &state->slots[number];
+        done[(*count)++] = (gosset__io_done){.tag = slot->read.tag, .page = slot->read.buffer, .error = slot->error};
         release(state, number);
     }
 out:
@@ -339,6 +339,7 @@ out:
 
 static gosset_status uring_open(gosset__io *io, uint32_t depth) {
     gosset_status status = GOSSET_OK;
+    const uring_files *shared = io->files->state;
     const size_t size = sizeof(uring_io) + depth * (sizeof(ring_slot) + 2 * sizeof(uint32_t));
     uring_io *state = gosset__alloc_zero(&io->env, size);
     if (state == NULL) return gosset__no_memory("requests of a ring", size);
@@ -346,7 +347,7 @@ static gosset_status uring_open(gosset__io *io, uint32_t depth) {
     state->done = state->free + depth;
     for (uint32_t i = 0; i < depth; i++) release(state, depth - 1 - i);
     io->state = state;
-    GOSSET_TRY(check_process(io));
+    GOSSET_TRY(gosset__process_check(shared->process));
     GOSSET_TRY(ring_open(io));
     if (!state->fixed_buffers)
         gosset__log(&io->env, GOSSET_LOG_INFO, "io_uring: page buffers not registered (locked memory): plain reads");
@@ -360,8 +361,9 @@ out:
 static void uring_close(gosset__io *io) {
     uring_io *state = io->state;
     const uring_files *shared = io->files->state;
-    if (state->busy > 0 && shared->process == getpid()) drain(io);
+    if (state->busy > 0 && gosset__process_same(shared->process)) drain(io);
     ring_close(state);
+    if (state->lost) io->buffers = NULL; /* rather leaked than written to when they are somebody else's */
     gosset__free(&io->env, state);
     io->state = NULL;
 }
@@ -370,6 +372,7 @@ static void uring_close_files(gosset__io_files *files) {
     uring_files *shared = files->state;
     if (shared == NULL) return;
     gosset__io_descriptors_close(files, shared->descriptors);
+    gosset__process_free(shared->process, &files->env);
     gosset__free(&files->env, shared);
     files->state = NULL;
 }
@@ -378,14 +381,15 @@ static void uring_close_files(gosset__io_files *files) {
 static gosset_status try_read(gosset__io_files *files) {
     gosset_status status = GOSSET_OK;
     gosset__io *io = NULL;
-    uint64_t tag = 0;
+    gosset__io_done done = {.error = 0};
     uint32_t count = 0, file = 0;
-    GOSSET_TRY(gosset__io_open(&io, files, PROBE_DEPTH, &files->env));
+    GOSSET_TRY(gosset__io_open(&io, files, PROBE_DEPTH, -1, &files->env));
     const uring_io *state = io->state;
     while (file < files->file_count && files->files[file].page_count == 0) file++;
     const gosset__io_read read = {.file = file, .buffer = io->buffers, .tag = 1};
     GOSSET_TRY(uring_submit(io, &read, file < files->file_count));
-    status = uring_reap(io, 1, &tag, 1, &count);
+    status = uring_reap(io, 1, &done, 1, &count);
+    if (status == GOSSET_OK && done.error != 0) status = gosset__io_fail_read(files, file, 0, done.error);
     if (status == GOSSET_E_IO) { /* pread has just read the same page: it is io_uring that cannot */
         char sentence[512];
         snprintf(sentence, sizeof sentence, "%s", gosset_last_error());
@@ -406,8 +410,8 @@ static gosset_status uring_open_files(gosset__io_files *files) {
     gosset_status status = GOSSET_OK;
     uring_files *shared = gosset__alloc_zero(&files->env, sizeof *shared);
     if (shared == NULL) return gosset__no_memory("open files", sizeof *shared);
-    shared->process = getpid();
     files->state = shared;
+    GOSSET_TRY(gosset__process_mark(&shared->process, &files->env));
     GOSSET_TRY(gosset__io_descriptors_open(files, &shared->descriptors));
     GOSSET_TRY(try_read(files));
     return GOSSET_OK;

@@ -1,0 +1,33 @@
+/** A searcher: the model maps its queries, the search answers them. searcher.c waits for answers, submit.c does not. */
+#ifndef GOSSET_API_SEARCHER_H
+#define GOSSET_API_SEARCHER_H
+
+#include "api/handles.h"
+#include "index/search.h"
+
+/* Queries mapped together: the weights pass through the cache once for all of them. More would keep the device waiting
+ * for the first scan after them. */
+enum { GOSSET__MAP_ROWS = 16 };
+
+struct gosset_searcher {
+    gosset__env env;
+    const gosset_index *index;
+    gosset__search *search;
+    gosset_search_options options; /* recall 0 when probe and rerank are set; in_flight is never 0 */
+    gosset_search_stats stats;     /* without what `counts` holds */
+    gosset__search_stats counts;   /* the search adds to it */
+    uint32_t submitted;            /* by gosset_searcher_submit and not yet reported */
+    char *queries;                 /* GOSSET__MAP_ROWS rows, aligned */
+    float *latents;                /* GOSSET__MAP_ROWS x latent dimension */
+    void *scratch;                 /* of the model */
+};
+
+/** What every search checks. */
+gosset_status gosset__searcher_check(const gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k,
+                                     const uint64_t *ids);
+/** Maps rows [first, first + count) of the queries, GOSSET__MAP_ROWS at most, into searcher->latents. */
+void gosset__searcher_map(gosset_searcher *searcher, const gosset_vectors *queries, size_t first, size_t count);
+/** The request of row `row` of those mapped last; its results and its tag are left to the caller. */
+gosset__search_request gosset__searcher_request(const gosset_searcher *searcher, size_t row, gosset_type type,
+                                                uint32_t k);
+#endif

@@ -1,0 +1,76 @@
+#include "index/query.h"
+
+#include "index/score.h"
+#include <gosset/index.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset__best *rows, const void *vector,
+                        gosset_type type) {
+    memcpy(query->vector, vector, store->layout.dimension * gosset_type_size(type));
+    gosset__distance_set(&query->distance, query->vector, type);
+    gosset__best_start(&query->nearest, query->items, query->k);
+    for (size_t i = 0; i < rows->count; i++)
+        rows->items[i] = (gosset__ranked){.id = gosset__store_page_of(store, rows->items[i].id)};
+    gosset__ranked_sort(rows->items, rows->count);
+    query->page_count = query->submitted = query->scored = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        const uint64_t page = rows->items[i].id;
+        if (query->page_count == 0 || query->pages[query->page_count - 1] != page)
+            query->pages[query->page_count++] = page;
+    }
+    query->status = GOSSET_OK;
+    query->state = GOSSET__QUERY_READING;
+}
+
+void gosset__query_fail(gosset__query *query, gosset_status status) {
+    if (query->status != GOSSET_OK) return; /* the first failure is the one to tell of */
+    query->status = status;
+    snprintf(query->sentence, sizeof query->sentence, "%s", gosset_last_error());
+    query->page_count = query->submitted;
+}
+
+uint32_t gosset__query_shard(const gosset__store *store, uint64_t page) {
+    uint32_t low = 0, high = store->shard_count;
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (page < store->shard_first_page[middle])
+            high = middle;
+        else
+            low = middle;
+    }
+    return low;
+}
+
+void gosset__query_take(gosset__query *query, const gosset__store *store, uint64_t page, const gosset__io_done *read) {
+    gosset_status status = GOSSET_OK;
+    query->scored++;
+    if (query->status != GOSSET_OK) return;
+    if (read->error != 0) {
+        const uint32_t shard = gosset__query_shard(store, page);
+        status = gosset__io_fail_read(store->files, shard, page - store->shard_first_page[shard], read->error);
+    } else {
+        status = gosset__score_page(store, page, read->page, &query->distance, &query->nearest);
+    }
+    if (status != GOSSET_OK) gosset__query_fail(query, status);
+}
+
+static void write_answer(gosset__query *query) {
+    gosset__best *best = &query->nearest;
+    gosset__best_cut(best);
+    gosset__ranked_sort(best->items, best->count);
+    for (uint32_t i = 0; i < query->k; i++) {
+        const bool found = i < best->count;
+        query->ids[i] = found ? best->items[i].id : GOSSET_NO_ID;
+        if (query->distances != NULL)
+            query->distances[i] = found ? gosset__distance_of_rank(best->items[i].rank) : INFINITY;
+    }
+}
+
+bool gosset__query_settle(gosset__query *query) {
+    if (query->scored < query->page_count) return false;
+    if (query->status == GOSSET_OK) write_answer(query);
+    query->state = GOSSET__QUERY_DONE;
+    return true;
+}

@@ -1,0 +1,59 @@
+/**
+ * One query on its way: from the pages it wants to its answer. Several are under way in one searcher; which read
+ * belongs to which is the searcher's business (search.c).
+ *
+ *     free ── plan ──► reading ── a page scored, n times ──► done ── reported ──► free
+ *                         └────────── a page fails ────────────┘ (once nothing of it is in flight)
+ */
+#ifndef GOSSET_INDEX_QUERY_H
+#define GOSSET_INDEX_QUERY_H
+
+#include "index/distance.h"
+#include "index/store.h"
+#include "index/topk.h"
+#include <stdbool.h>
+
+enum { GOSSET__QUERY_SENTENCE = 1024 };
+
+typedef enum gosset__query_state { GOSSET__QUERY_FREE, GOSSET__QUERY_READING, GOSSET__QUERY_DONE } gosset__query_state;
+
+typedef struct gosset__query {
+    gosset__query_state state;
+    uint64_t number; /* in the order of starting: the oldest gets buffers first */
+    uint64_t tag;    /* the caller's */
+    uint64_t *pages; /* distinct, ascending; room for the searcher's largest rerank */
+    uint32_t page_count, submitted, scored;
+    uint32_t k;
+    uint64_t *ids;    /* the caller's: k */
+    float *distances; /* the caller's: k, or NULL */
+    void *vector;     /* a copy: the caller's may be gone before the pages are here */
+    gosset__distance distance;
+    gosset__ranked *items; /* gosset__best_capacity(largest k) */
+    gosset__best nearest;
+    gosset_status status;
+    char sentence[GOSSET__QUERY_SENTENCE]; /* of a failure */
+} gosset__query;
+
+/** Turns candidate rows, which are used up, into the pages that hold them. `vector` is copied. */
+void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset__best *rows, const void *vector,
+                        gosset_type type);
+
+/** The shard that holds a page of the index: the number of its file. */
+uint32_t gosset__query_shard(const gosset__store *store, uint64_t page);
+
+/** Reads of it that are in flight, and pages it has yet to ask for. */
+static inline uint32_t gosset__query_in_flight(const gosset__query *query) {
+    return query->submitted - query->scored;
+}
+static inline uint32_t gosset__query_waiting(const gosset__query *query) {
+    return query->page_count - query->submitted;
+}
+
+/** Takes in a page that was read; one that failed or is damaged fails the query. */
+void gosset__query_take(gosset__query *query, const gosset__store *store, uint64_t page, const gosset__io_done *read);
+/** With this thread's last sentence. Nothing more is asked for; what is in flight is still waited for. */
+void gosset__query_fail(gosset__query *query, gosset_status status);
+/** Writes the answer once every page is in. True when the query is done. */
+bool gosset__query_settle(gosset__query *query);
+
+#endif

@@ -1,0 +1,54 @@
+/** A searcher from inside: search.c moves queries, workspace.c gives them room, survey.c looks without answering. */
+#ifndef GOSSET_INDEX_SEARCH_INTERNAL_H
+#define GOSSET_INDEX_SEARCH_INTERNAL_H
+
+#include "index/candidates.h"
+#include "index/query.h"
+#include "index/search.h"
+
+enum { GOSSET__SEARCH_MAX_K = 1024 };
+
+/** What there is room for. */
+typedef struct gosset__search_room {
+    uint32_t in_flight, probe, rerank, k;
+} gosset__search_room;
+
+struct gosset__search {
+    gosset__env env;
+    const gosset__store *store;
+    gosset__io *io; /* NULL while the store has no pages */
+    int event;      /* eventfd; -1 = nobody asked for one */
+    gosset__search_stats *stats;
+    void *workspace;
+    gosset__search_room room;
+    uint32_t in_flight; /* queries that may be on their way; room.in_flight at most */
+    gosset__candidates candidates;
+    gosset__distance distance; /* of no query: what a query's begins with */
+    gosset__query *queries;    /* room.in_flight */
+    uint32_t reading_count, done_count;
+    uint64_t started; /* queries so far */
+    gosset__io_read *reads;
+    gosset__io_done *done;
+    uint32_t
+        *free_buffers; /* numbers of page buffers no read uses; as reads, done and buffer_page: io->depth entries */
+    uint32_t free_buffer_count;
+    uint64_t *buffer_page; /* the page of the index that is read into a buffer */
+    gosset__ranked *order; /* probe: cells by number, with their place in the probe order */
+};
+
+/** Room for queries of this size; when it has to grow, GOSSET_E_BUSY while queries are on their way. On failure the
+ *  searcher has no room at all and asks for it again the next time. */
+gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k);
+/** Opens its ring anew, with the event of now. Nothing may be in flight. */
+gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth);
+
+/** The cells to scan: as many as asked for, or more when those hold fewer than `least` rows. Reserves room. */
+gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint64_t least,
+                                   uint32_t rerank, uint32_t k);
+
+static inline uint32_t gosset__search_clamp(uint32_t value, uint64_t low, uint64_t high) {
+    if (value > high) return (uint32_t)high;
+    return value < low ? (uint32_t)low : value;
+}
+
+#endif

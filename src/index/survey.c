@@ -1,0 +1,70 @@
+/* What the calibration wants to know about queries: candidates and pages, without an answer. */
+#include "base/status.h"
+#include "index/search_internal.h"
+
+/** The probed cells by number, so that a row's place in the probe order can be looked up. */
+static void order_cells(gosset__search *s) {
+    for (uint32_t i = 0; i < s->candidates.cells_found; i++)
+        s->order[i] = (gosset__ranked){.id = i, .rank = s->candidates.cells[i]};
+    gosset__ranked_sort(s->order, s->candidates.cells_found);
+}
+
+static uint32_t order_of_row(const gosset__search *s, uint64_t row) {
+    uint32_t low = 0, high = s->candidates.cells_found; /* the last cell that begins at or before the row */
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (s->store->cell_first[s->order[middle].rank] <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (uint32_t)s->order[low].id;
+}
+
+gosset_status gosset__search_candidates(gosset__search *search, const float *latent, uint32_t probe, uint32_t count,
+                                        uint64_t *rows, uint32_t *cell_order, uint32_t *found) {
+    gosset_status status = GOSSET_OK;
+    gosset__search *s = search;
+    gosset__best best;
+    *found = 0;
+    count = gosset__search_clamp(count, 1, s->store->row_count > 0 ? s->store->row_count : 1);
+    GOSSET_TRY(gosset__search_probe(s, latent, probe, 0, count, 1));
+    gosset__candidates_scan(&s->candidates, count, &best);
+    gosset__ranked_sort(best.items, best.count);
+    order_cells(s);
+    for (size_t i = 0; i < best.count; i++) {
+        rows[i] = best.items[i].id;
+        cell_order[i] = order_of_row(s, rows[i]);
+    }
+    *found = (uint32_t)best.count;
+out:
+    return status;
+}
+
+gosset_status gosset__search_read_page(gosset__search *search, uint64_t page, const uint8_t **data) {
+    gosset_status status = GOSSET_OK;
+    gosset__search *s = search;
+    const gosset__store *store = s->store;
+    gosset__io_done done;
+    uint32_t count = 0;
+    GOSSET_REQUIRE(page < store->page_count, GOSSET_E_ARGUMENT, "page %llu: the index has %llu",
+                   (unsigned long long)page, (unsigned long long)store->page_count);
+    GOSSET_TRY(gosset__search_reserve(s, 1, 1, 1));
+    const uint32_t shard = gosset__query_shard(store, page);
+    const gosset__io_read read = {
+        .file = shard, .page = page - store->shard_first_page[shard], .buffer = s->io->buffers};
+    GOSSET_TRY(s->io->ops->submit(s->io, &read, 1));
+    GOSSET_TRY(s->io->ops->reap(s->io, 1, &done, 1, &count));
+    if (done.error != 0) GOSSET_TRY(gosset__io_fail_read(store->files, shard, read.page, done.error));
+    GOSSET_TRY(gosset__store_check_page(store, page, done.page));
+    *data = done.page;
+out:
+    return status;
+}
+
+float gosset__search_distance(const gosset__search *search, const void *query, gosset_type query_type,
+                              const void *record_vector) {
+    gosset__distance distance = search->distance; /* its scratch is the searcher's */
+    gosset__distance_set(&distance, query, query_type);
+    return gosset__distance_to(&distance, record_vector);
+}

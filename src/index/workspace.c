@@ -1,0 +1,138 @@
+/*
+ * Room for queries. It grows with the largest probe, rerank, k and number in flight seen so far, and never on the
+ * way of a query that fits.
+ *
+ * One block, every part on its own cache line:
+ *
+ *     query | cells runs | cell bits, words | scores positions segments | items (rows) | converted record | order
+ *           |   probe    |     cells        |         scan rows         |   rerank     |    dimension     | probe
+ *     reads done free buffer-page | queries   and of each of them:  pages  | vector    | items (records)
+ *         page buffers            | in flight                       rerank | dimension |    k
+ */
+#include "base/bytes.h"
+#include "base/status.h"
+#include "index/search_internal.h"
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+    MIN_DEPTH = 64,     /* page buffers of a searcher at first */
+    MAX_DEPTH = 1024,   /* and at most: queries that want more read in several batches */
+    PAGES_OF_QUERY = 64 /* buffers to count on for each of several queries in flight */
+};
+
+/** Hands out parts of one block; with no block it only adds up their sizes. */
+typedef struct carver {
+    uint8_t *block;
+    size_t used;
+} carver;
+
+static void *carve(carver *from, size_t count, size_t size) {
+    void *part = from->block != NULL ? from->block + from->used : NULL;
+    from->used += (size_t)gosset__round_up((uint64_t)count * size, 64);
+    return part;
+}
+
+static void draw_candidates(gosset__search *s, carver *at, const gosset__search_room *room) {
+    gosset__candidates *c = &s->candidates;
+    const uint32_t cell_count = s->store->layout.cell_count;
+    c->query = carve(at, 1, gosset__codec_query_size(c->codec));
+    c->cells = carve(at, room->probe, sizeof *c->cells);
+    c->runs = carve(at, room->probe, sizeof *c->runs);
+    c->cell_bits = carve(at, gosset__cell_bit_words(cell_count), sizeof *c->cell_bits);
+    c->cell_words = carve(at, gosset__cell_summary_words(cell_count), sizeof *c->cell_words);
+    c->scores = carve(at, GOSSET__SCAN_ROWS, sizeof *c->scores);
+    c->positions = carve(at, GOSSET__SCAN_ROWS, sizeof *c->positions);
+    c->segments = carve(at, GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK, sizeof *c->segments);
+    c->items = carve(at, gosset__best_capacity(room->rerank), sizeof *c->items);
+}
+
+static size_t draw(gosset__search *s, uint8_t *block, const gosset__search_room *room) {
+    const uint32_t depth = s->io != NULL ? s->io->depth : 0, dimension = s->store->layout.dimension;
+    carver at = {.block = block};
+    draw_candidates(s, &at, room);
+    s->distance.converted = carve(&at, dimension, sizeof *s->distance.converted);
+    s->order = carve(&at, room->probe, sizeof *s->order);
+    s->reads = carve(&at, depth, sizeof *s->reads);
+    s->done = carve(&at, depth, sizeof *s->done);
+    s->free_buffers = carve(&at, depth, sizeof *s->free_buffers);
+    s->buffer_page = carve(&at, depth, sizeof *s->buffer_page);
+    s->queries = carve(&at, room->in_flight, sizeof *s->queries);
+    for (uint32_t i = 0; i < room->in_flight; i++) {
+        gosset__query parts = {.distance = s->distance};
+        parts.pages = carve(&at, room->rerank, sizeof *parts.pages);
+        parts.vector = carve(&at, dimension, sizeof(float));
+        parts.items = carve(&at, gosset__best_capacity(room->k), sizeof *parts.items);
+        if (block != NULL) s->queries[i] = parts;
+    }
+    return at.used;
+}
+
+gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth) {
+    gosset__io *opened = NULL;
+    const gosset_status status = gosset__io_open(&opened, search->store->files, depth, search->event, &search->env);
+    if (status != GOSSET_OK) return status;
+    gosset__io_close(search->io);
+    search->io = opened;
+    return GOSSET_OK;
+}
+
+/** A larger ring when more pages may be wanted at once. */
+static gosset_status reserve_io(gosset__search *s, const gosset__search_room *room) {
+    const uint32_t each = room->rerank < PAGES_OF_QUERY ? room->rerank : PAGES_OF_QUERY;
+    const uint32_t wanted = room->in_flight * each > room->rerank ? room->in_flight * each : room->rerank;
+    uint32_t depth = MIN_DEPTH;
+    if (s->store->page_count == 0) return GOSSET_OK;
+    while (depth < wanted && depth < MAX_DEPTH) depth *= 2;
+    if (s->io != NULL && s->io->depth >= depth) return GOSSET_OK;
+    return gosset__search_open_io(s, depth);
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k) {
+    gosset_status status = GOSSET_OK;
+    gosset__search *s = search;
+    const gosset__search_room *have = &s->room;
+    if (s->in_flight <= have->in_flight && probe <= have->probe && rerank <= have->rerank && k <= have->k)
+        return GOSSET_OK;
+    GOSSET_REQUIRE(gosset__search_in_flight(s) == 0, GOSSET_E_BUSY,
+                   "query: needs more room than the searcher has: first let the queries in flight end");
+    const gosset__search_room room = {.in_flight = larger(s->in_flight, have->in_flight),
+                                      .probe = larger(probe, have->probe),
+                                      .rerank = larger(rerank, have->rerank),
+                                      .k = larger(k, have->k)};
+    gosset__free(&s->env, s->workspace); /* nothing in it outlives a query */
+    s->workspace = NULL;
+    s->room = (gosset__search_room){.in_flight = 0};
+    GOSSET_TRY(reserve_io(s, &room));
+    const size_t size = draw(s, NULL, &room);
+    s->workspace = gosset__alloc_zero(&s->env, size);
+    if (s->workspace == NULL) GOSSET_TRY(gosset__no_memory("a searcher's workspace", size));
+    draw(s, s->workspace, &room);
+    s->room = room;
+    s->free_buffer_count = s->io != NULL ? s->io->depth : 0;
+    for (uint32_t i = 0; i < s->free_buffer_count; i++) s->free_buffers[i] = i;
+out:
+    return status;
+}
+
+gosset_status gosset__search_event(gosset__search *search, int *event) {
+    gosset_status status = GOSSET_OK;
+    if (search->event < 0) {
+        GOSSET_REQUIRE(gosset__search_in_flight(search) == 0, GOSSET_E_STATE,
+                       "searcher: its event has to be asked for before queries are in flight");
+        search->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (search->event < 0) return gosset__fail_errno("searcher", "eventfd");
+        if (search->io != NULL) status = gosset__search_open_io(search, search->io->depth);
+        if (status != GOSSET_OK) {
+            close(search->event);
+            search->event = -1;
+        }
+    }
+    *event = search->event;
+out:
+    return status;
+}
