@@ -1,210 +1,213 @@
 /*
  * What a code of so many bytes is worth, apart from any index: every base vector is replaced by what its code decodes
- * to, and the queries, not coded, are compared with all of them. For PQ this is the asymmetric distance exactly.
+ * to, and the queries, not coded, are compared with all of them. For PQ this is the asymmetric distance exactly; for
+ * additive codes it is better than what FAISS's index does, which stores a quantized length as well.
  */
-#include "faiss_api.h"
+#include "coder.h"
 #include "rival.h"
 
-#include <gosset/gosset.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
-enum { DEPTH = 1000, SLICE = 1 << 15, QUERY_SLICE = 250 };
+enum { SLICE = 1 << 15, SCAN_ROWS = 1 << 16, SCAN_QUERIES = 16 };
 
+static const double SCAN_SECONDS = 0.5;
+
+/* Patterns of bench_factory and coder_create. Those with %L or %C are run for each number of lists. */
 static const struct {
     const char *name, *factory;
 } codes[] = {
-    {"PQ", "PQ%Bnp"},
-    {"OPQ", "OPQ%B_%D,PQ%Bnp"},
+    {"PQ", "%PPQ%Bnp"},
+    {"OPQ", "OPQ%B_%D,PQ%Bnp"}, /* four dimensions a byte */
+    {"OPQ", "OPQ%B_%A,PQ%Bnp"}, /* all dimensions; the same where there are as many */
+    {"SQ", "PCAR%S,SQ4"},
+    {"SQ", "PCAR%T,SQ6"},
+    {"SQ", "PCAR%B,SQ8"},
+    {"ZnLattice", NULL},          /* see lattice_factory */
+    {"IVF-PQ", "%PIVF%L,PQ%Bnp"}, /* of the residual to a list's centroid, as an inverted index stores it */
+    {"IVF-OPQ", "OPQ%B_%A,IVF%L,PQ%Bnp"},
     {"RQ", "RQ%Bx8"},
+    {"PRQ", "PRQ2x%Hx8"},
     {"PRQ", "PRQ4x%Qx8"},
+    {"IVF-RQ", "PQ1x%Cnp|RQ%Bx8"},
+    {"IVF-PRQ", "PQ1x%Cnp|PRQ2x%Hx8"},
+    {"PLSQ", "PLSQ4x%Qx8"},
     {"LSQ", "LSQ%Bx8"},
-    {"PCA+SQ4", "PCAR%S,SQ4"},
-    {"IVF-PQ", "IVF%L,PQ%Bnp"}, /* of the residual to a list's centroid, as an inverted index stores it */
-    {"IVF-OPQ", "OPQ%B_%D,IVF%L,PQ%Bnp"},
 };
 
 typedef struct code_run {
     const bench_data *data;
     const bench_plan *plan;
-    const char *name, *factory, *model;
-    int exact_features; /* Gosset: what its codes approximate */
+    const float *queries;
+    bench_code *code; /* in shared memory: what is known when it is stopped remains */
 } code_run;
 
-static FaissIndex *flat(uint32_t dimension, FaissMetricType metric, bench_results *results) {
-    FaissIndex *index = NULL;
-    bench_faiss_try(results, "Flat", faiss_index_factory(&index, (int)dimension, "Flat", metric));
-    return index;
+/* FAISS's own lattice: blocks of 24 principal components, 58 bits for the shell of norm 54, 6 for the length. */
+static void lattice_factory(uint32_t bytes, char *text, size_t size) {
+    const uint32_t blocks = bytes / 8;
+    snprintf(text, size, "PCAR%u,ZnLattice%ux54_6", blocks * 24, blocks);
 }
 
-/* Where the true neighbours stand in the order of the codes: the one thing all figures follow from. */
-static void score(const code_run *run, const FaissIndex *decoded, const float *queries, bench_results *results,
-                  bench_code *code) {
-    const bench_data *data = run->data;
-    uint32_t k = run->plan->k, dimension = (uint32_t)faiss_Index_d(decoded);
-    size_t depth = data->base.count < DEPTH ? data->base.count : DEPTH;
-    uint64_t *at_rank = calloc(depth, sizeof *at_rank); /* true k neighbours found at each rank */
-    float *distances = bench_memory(QUERY_SLICE * depth * sizeof *distances);
-    int64_t *ids = bench_memory(QUERY_SLICE * depth * sizeof *ids);
-    uint64_t first_within[3] = {0, 0, 0}, sum = 0;
-    static const size_t within[3] = {1, 10, 100};
-    static const double wanted[3] = {0.90, 0.95, 0.99};
-    if (!at_rank) bench_fail("no memory");
-
-    bench_faiss_threads(run->plan->threads[run->plan->thread_count - 1], 1);
-    for (size_t first = 0; first < data->query.count; first += QUERY_SLICE) {
-        size_t count = data->query.count - first < QUERY_SLICE ? data->query.count - first : QUERY_SLICE;
-        bench_faiss_try(
-            results, "search",
-            faiss_Index_search(decoded, (idx_t)count, queries + first * dimension, (idx_t)depth, distances, ids));
-        for (size_t query = 0; query < count; query++) {
-            const int32_t *truth = data->truth + (first + query) * data->truth_k;
-            for (size_t rank = 0; rank < depth; rank++) {
-                int64_t id = ids[query * depth + rank];
-                for (uint32_t i = 0; i < k; i++) at_rank[rank] += id == truth[i];
-                for (int i = 0; i < 3 && id == truth[0]; i++) first_within[i] += rank < within[i];
-            }
-        }
-    }
-    double all = (double)data->query.count;
-    code->r_at_1 = (double)first_within[0] / all;
-    code->r_at_10 = (double)first_within[1] / all;
-    code->r_at_100 = (double)first_within[2] / all;
-    for (size_t rank = 0; rank < depth; rank++) {
-        sum += at_rank[rank];
-        double recall = (double)sum / (all * k);
-        if (rank + 1 == k) code->recall_at_10 = recall;
-        for (int i = 0; i < 3; i++)
-            if (!code->depth[i] && recall >= wanted[i]) code->depth[i] = (uint32_t)rank + 1;
-    }
-    free(at_rank);
-    free(distances);
-    free(ids);
+static const char *unsuitable(const code_run *run) {
+    const uint32_t dimension = run->data->base.dimension, bytes = run->code->size;
+    const char *name = run->code->name;
+    if (strcmp(name, "ZnLattice") == 0 && (bytes % 8 || bytes * 3 > dimension))
+        return "needs a multiple of 8 bytes and 24 dimensions for each 8";
+    if (strcmp(name, "SQ") == 0 && strstr(run->code->factory, "SQ8") && bytes > dimension)
+        return "has fewer dimensions than bytes";
+    return NULL;
 }
 
-/* Replaces the base by its decoded codes, slice by slice. Returns seconds spent encoding. */
-static double decode_base(const code_run *run, const FaissIndex *coder, size_t size, FaissIndex *decoded,
-                          bench_results *results) {
+static void limit_cpu(const bench_plan *plan) {
+    const rlim_t seconds = (rlim_t)plan->limit_cpu_seconds;
+    const struct rlimit limit = {seconds, seconds + 5}, none = {0, 0};
+    if (!seconds) return;
+    setrlimit(RLIMIT_CORE, &none);
+    if (setrlimit(RLIMIT_CPU, &limit) != 0) bench_fail("cannot limit the CPU time");
+}
+
+/* Codes of the whole base; the time of encoding alone is counted. */
+static uint8_t *encode_base(const code_run *run, bench_coder *coder, bench_results *results) {
     const bench_data *data = run->data;
-    uint8_t *bytes = bench_memory(SLICE * size);
+    const size_t size = coder_size(coder);
+    uint8_t *bytes = bench_memory(data->base.count * size);
     double seconds = 0;
     for (size_t first = 0; first < data->base.count; first += SLICE) {
-        size_t count = data->base.count - first < SLICE ? data->base.count - first : SLICE;
+        const size_t left = data->base.count - first, count = left < SLICE ? left : SLICE;
         float *rows = bench_floats(data, &data->base, first, count);
-        double started = bench_seconds();
-        bench_faiss_try(results, "encode", faiss_Index_sa_encode(coder, (idx_t)count, rows, bytes));
+        const double started = bench_seconds();
+        coder_encode(coder, rows, count, bytes + first * size, results);
         seconds += bench_seconds() - started;
-        bench_faiss_try(results, "decode", faiss_Index_sa_decode(coder, (idx_t)count, bytes, rows));
-        bench_faiss_try(results, "add", faiss_Index_add(decoded, (idx_t)count, rows));
         free(rows);
     }
-    free(bytes);
-    return seconds;
+    run->code->encode_us = seconds * 1e6 / (double)data->base.count;
+    return bytes;
+}
+
+static void rank_base(const code_run *run, bench_coder *coder, uint8_t *bytes, bench_results *results) {
+    const bench_data *data = run->data;
+    const size_t size = coder_size(coder), dimension = data->base.dimension;
+    rank_counter *counter =
+        rank_create(run->queries, data->query.count, (uint32_t)dimension, data->truth, data->truth_k);
+    float *rows = bench_memory(SLICE * dimension * sizeof *rows);
+    uint8_t *truth = bench_memory(RANK_TRUE * size);
+    for (size_t query = 0; query < data->query.count; query++) {
+        for (size_t i = 0; i < RANK_TRUE; i++)
+            memcpy(truth + i * size, bytes + (size_t)data->truth[query * data->truth_k + i] * size, size);
+        coder_decode(coder, RANK_TRUE, truth, rows, results);
+        rank_truth(counter, query, rows);
+    }
+    for (size_t first = 0; first < data->base.count; first += SLICE) {
+        const size_t left = data->base.count - first, count = left < SLICE ? left : SLICE;
+        coder_decode(coder, count, bytes + first * size, rows, results);
+        rank_count(counter, first, count, rows);
+    }
+    /* Of unit vectors both orders stand for the cosine, and a code may do better by either. */
+    const rank_quality by_l2 = rank_summary(counter, RANK_L2), by_ip = rank_summary(counter, RANK_IP);
+    const int ip = data->metric == GOSSET_IP || (data->metric == GOSSET_COSINE && by_ip.depth[1] < by_l2.depth[1]);
+    snprintf(run->code->ranking, sizeof run->code->ranking, "%s", ip ? "ip" : "l2");
+    run->code->quality = ip ? by_ip : by_l2;
+    rank_free(counter);
+    free(truth);
+    free(rows);
+}
+
+/*
+ * FAISS's own search through all codes, one thread. No figure without such a search (ZnLattice, two codes in a row),
+ * nor for inverted lists: going through all of thousands of short lists measures their overhead, not the code.
+ */
+static void scan(const code_run *run, bench_coder *coder) {
+    const bench_data *data = run->data;
+    const size_t count = data->base.count < SCAN_ROWS ? data->base.count : SCAN_ROWS;
+    const size_t queries = data->query.count < SCAN_QUERIES ? data->query.count : SCAN_QUERIES;
+    float distances[SCAN_QUERIES * 100];
+    int64_t ids[SCAN_QUERIES * 100];
+    if (coder->cell_bytes) return;
+    float *rows = bench_floats(data, &data->base, 0, count);
+    const int failed = faiss_Index_add(coder->first, (idx_t)count, rows);
+    free(rows);
+    bench_faiss_threads(1, 0);
+    double started = 0, seconds = 0;
+    for (size_t passes = 0; !failed && (passes == 0 || seconds < SCAN_SECONDS); passes++) {
+        if (faiss_Index_search(coder->first, (idx_t)queries, run->queries, 100, distances, ids) != 0) return;
+        if (passes == 0) started = bench_seconds(); /* the first is for warming up */
+        seconds = bench_seconds() - started;
+        if (passes) run->code->scan_ns = seconds * 1e9 / ((double)passes * (double)(queries * count));
+    }
 }
 
 static void run_faiss_code(void *context, bench_results *results) {
     const code_run *run = context;
     const bench_data *data = run->data;
-    bench_code code;
-    FaissIndex *coder = NULL;
-    size_t size = 0;
-    memset(&code, 0, sizeof code);
+    const size_t limit = run->plan->learn_limit;
+    const size_t learn_count = limit && limit < data->learn.count ? limit : data->learn.count;
+    bench_coder coder;
+    limit_cpu(run->plan);
     bench_faiss_threads(run->plan->threads[run->plan->thread_count - 1], 0);
-    snprintf(code.name, sizeof code.name, "FAISS %.32s", run->factory);
-    bench_faiss_try(results, run->factory,
-                    faiss_index_factory(&coder, (int)data->base.dimension, run->factory, METRIC_L2));
-    float *learn = bench_floats(data, &data->learn, 0, data->learn.count);
-    double started = bench_seconds();
-    bench_faiss_try(results, run->factory, faiss_Index_train(coder, (idx_t)data->learn.count, learn));
-    code.train_seconds = bench_seconds() - started;
+    coder_create(&coder, run->code->factory, data->base.dimension, results);
+    run->code->bytes = (double)(coder_size(&coder) - coder.cell_bytes);
+    run->code->has_cell = coder.cell_bytes > 0;
+    snprintf(run->code->reason, sizeof run->code->reason, "stopped in training");
+    float *learn = bench_floats(data, &data->learn, 0, learn_count);
+    const double started = bench_seconds();
+    coder_train(&coder, learn, learn_count, results);
+    run->code->train_seconds = bench_seconds() - started;
     free(learn);
-    bench_faiss_try(results, run->factory, faiss_Index_sa_code_size(coder, &size));
-    code.bytes = (double)size;
-    FaissIndex *decoded =
-        flat(data->base.dimension, data->metric == GOSSET_IP ? METRIC_INNER_PRODUCT : METRIC_L2, results);
-    code.encode_us = decode_base(run, coder, size, decoded, results) * 1e6 / (double)data->base.count;
-    float *queries = bench_floats(data, &data->query, 0, data->query.count);
-    score(run, decoded, queries, results, &code);
-    results->codes[results->code_count++] = code;
+    snprintf(run->code->reason, sizeof run->code->reason, "stopped in encoding");
+    uint8_t *bytes = encode_base(run, &coder, results);
+    snprintf(run->code->reason, sizeof run->code->reason, "stopped in ranking");
+    rank_base(run, &coder, bytes, results);
+    run->code->reason[0] = 0;
+    free(bytes);
+    scan(run, &coder);
 }
 
-static void gosset_try(bench_results *results, gosset_status status) {
-    if (status == GOSSET_OK) return;
-    snprintf(results->note, sizeof results->note, "Gosset: %.200s", gosset_last_error());
-    fflush(NULL);
-    _exit(1);
-}
-
-static gosset_vectors slice_of(const gosset_vectors *vectors, size_t first, size_t count) {
-    size_t width = vectors->type == GOSSET_F32 ? 4 : 1;
-    gosset_vectors slice = *vectors;
-    slice.stride = vectors->stride ? vectors->stride : vectors->dimension * width;
-    slice.data = (const char *)vectors->data + first * slice.stride;
-    slice.count = count;
-    return slice;
-}
-
-static void run_gosset_code(void *context, bench_results *results) {
-    const code_run *run = context;
-    const bench_data *data = run->data;
-    gosset_env env = {.struct_size = sizeof env, .threads = run->plan->threads[run->plan->thread_count - 1]};
-    gosset_model *model = NULL;
-    gosset_model_info info = {.struct_size = sizeof info};
-    bench_code code;
-    memset(&code, 0, sizeof code);
-    gosset_try(results, gosset_model_load(&model, run->model, &env));
-    gosset_try(results, gosset_model_describe(model, &info));
-    uint32_t dimension = info.feature_dimension;
-    code.bytes = run->exact_features ? dimension * 4.0 : info.code_bytes;
-    snprintf(code.name, sizeof code.name, "Gosset%s", run->exact_features ? " map, not coded" : "");
-    code.train_seconds = info.train_seconds;
-    FaissIndex *decoded = flat(dimension, METRIC_L2, results);
-    float *features = bench_memory(SLICE * dimension * sizeof *features);
-    uint32_t *cells = bench_memory(SLICE * sizeof *cells);
-    uint8_t *bytes = bench_memory((size_t)SLICE * info.code_bytes);
-    double seconds = 0;
-    for (size_t first = 0; first < data->base.count; first += SLICE) {
-        size_t count = data->base.count - first < SLICE ? data->base.count - first : SLICE;
-        gosset_vectors slice = slice_of(&data->base, first, count);
-        double started = bench_seconds();
-        if (run->exact_features)
-            gosset_try(results, gosset_model_features(model, GOSSET_BASE, &slice, features));
-        else
-            gosset_try(results, gosset_model_encode(model, &slice, cells, bytes));
-        seconds += bench_seconds() - started;
-        if (!run->exact_features) gosset_try(results, gosset_model_decode(model, count, cells, bytes, features));
-        bench_faiss_try(results, "add", faiss_Index_add(decoded, (idx_t)count, features));
+static void try_code(code_run *run, const char *name, uint32_t size, const char *factory, bench_results *results) {
+    for (uint32_t i = 0; i < results->code_count; i++)
+        if (results->codes[i].size == size && strcmp(results->codes[i].factory, factory) == 0) return;
+    run->code = bench_add_code(results, name, size);
+    snprintf(run->code->factory, sizeof run->code->factory, "%s", factory);
+    run->code->bytes = size;
+    const char *reason = unsuitable(run);
+    if (reason) {
+        snprintf(run->code->reason, sizeof run->code->reason, "%s", reason);
+        return;
     }
-    code.encode_us = seconds * 1e6 / (double)data->base.count;
-    float *queries = bench_memory(data->query.count * dimension * sizeof *queries);
-    gosset_try(results, gosset_model_features(model, GOSSET_QUERY, &data->query, queries));
-    score(run, decoded, queries, results, &code);
-    results->codes[results->code_count++] = code;
+    const int failed = bench_isolated(factory, run_faiss_code, run, run->plan->limit_seconds, results);
+    if (failed && !run->code->quality.depth[0]) {
+        char phase[64];
+        snprintf(phase, sizeof phase, "%.60s", run->code->reason);
+        snprintf(run->code->reason, sizeof run->code->reason, "%s%s%.120s", phase, *phase ? "; " : "", results->note);
+    }
+    bench_log_code(run->plan, run->code);
 }
 
-/* FAISS's own lattice: blocks of 24 principal components, 58 bits for the shell of norm 54, 6 for the length. */
-static int lattice_factory(const bench_data *data, uint32_t bytes, char *text, size_t size) {
-    uint32_t blocks = bytes / 8;
-    if (bytes % 8 || !blocks || blocks * 24 > data->base.dimension) return 0;
-    snprintf(text, size, "PCAR%u,ZnLattice%ux54_6", blocks * 24, blocks);
-    return 1;
-}
-
-void bench_codes(const bench_data *data, const bench_plan *plan, const char *model, const char *names,
-                 bench_results *results) {
-    char factory[96];
-    code_run run = {data, plan, NULL, factory, model, 0};
+static void run_size(code_run *run, uint32_t size, const char *names, bench_results *results) {
+    char factory[56];
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-        bench_factory(data, plan->code_bytes, codes[i].factory, factory, sizeof factory);
-        if (bench_selected(names, codes[i].name))
-            bench_isolated(factory, run_faiss_code, &run, plan->limit_seconds, results);
+        const char *pattern = codes[i].factory;
+        const int has_lists = pattern && (strstr(pattern, "%L") || strstr(pattern, "%C"));
+        if (!bench_selected(names, codes[i].name)) continue;
+        for (uint32_t list = 0; list == 0 || (has_lists && list < run->plan->list_count); list++) {
+            if (pattern)
+                bench_factory(run->data, size, run->plan->list_count ? run->plan->lists[list] : 0, pattern, factory,
+                              sizeof factory);
+            else
+                lattice_factory(size, factory, sizeof factory);
+            try_code(run, codes[i].name, size, factory, results);
+        }
     }
-    if (bench_selected(names, "ZnLattice") && lattice_factory(data, plan->code_bytes, factory, sizeof factory))
-        bench_isolated(factory, run_faiss_code, &run, plan->limit_seconds, results);
-    for (int exact = 0; model && exact < 2; exact++) {
-        run.exact_features = exact;
-        bench_isolated(exact ? "Gosset, not coded" : "Gosset", run_gosset_code, &run, plan->limit_seconds, results);
-    }
+}
+
+void bench_codes(const bench_data *data, const bench_plan *plan, const char *models, const char *names,
+                 bench_results *results) {
+    float *queries = bench_floats(data, &data->query, 0, data->query.count);
+    code_run run = {data, plan, queries, NULL};
+    if (data->truth_k < RANK_TRUE) bench_fail("the ground truth has fewer than %d neighbours a query", RANK_TRUE);
+    if (models) bench_gosset_codes(data, plan, models, results);
+    for (uint32_t i = 0; i < plan->size_count; i++) run_size(&run, plan->sizes[i], names, results);
+    free(queries);
+    results->failure_count = 0; /* each row says its own */
 }

@@ -57,6 +57,7 @@ static void load_truth(bench_data *data, const char *path) {
 void bench_data_load(bench_data *data, const bench_paths *paths, gosset_metric metric) {
     memset(data, 0, sizeof *data);
     data->metric = metric;
+    data->paths = *paths;
     data->base = load(paths->base);
     data->query = load(paths->query);
     if (paths->learn) data->learn = load(paths->learn);

@@ -4,17 +4,18 @@
 
 #include <gosset/common.h>
 
+typedef struct bench_paths {
+    const char *base, *learn, *query, *truth;
+    size_t query_limit; /* 0 = all */
+} bench_paths;
+
 typedef struct bench_data {
     gosset_vectors base, learn, query; /* learn.count 0 = none given */
     int32_t *truth;                    /* query.count x truth_k ids */
     uint32_t truth_k;
     gosset_metric metric;
+    bench_paths paths;
 } bench_data;
-
-typedef struct bench_paths {
-    const char *base, *learn, *query, *truth;
-    size_t query_limit; /* 0 = all */
-} bench_paths;
 
 /** Exits with a sentence when a file is missing or does not fit the others. */
 void bench_data_load(bench_data *data, const bench_paths *paths, gosset_metric metric);

@@ -39,6 +39,15 @@ bench_point *bench_add_point(bench_results *results, const char *system, const c
     return point;
 }
 
+bench_code *bench_add_code(bench_results *results, const char *name, uint32_t size) {
+    if (results->code_count == BENCH_MAX_CODES) bench_fail("more than %d codes", BENCH_MAX_CODES);
+    bench_code *code = &results->codes[results->code_count++];
+    memset(code, 0, sizeof *code);
+    snprintf(code->name, sizeof code->name, "%s", name);
+    code->size = size;
+    return code;
+}
+
 int bench_isolated(const char *name, bench_work_fn work, void *context, double limit_seconds, bench_results *results) {
     double started = bench_seconds();
     results->note[0] = 0;
@@ -64,6 +73,8 @@ int bench_isolated(const char *name, bench_work_fn work, void *context, double l
         }
         nanosleep(&pause, NULL);
     }
+    if (!results->note[0] && WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+        snprintf(results->note, sizeof results->note, "%s: used up its CPU time", name);
     if (!results->note[0] && WIFSIGNALED(status))
         snprintf(results->note, sizeof results->note, "%s: ended by signal %d", name, WTERMSIG(status));
     if (!results->note[0] && WEXITSTATUS(status))

@@ -3,8 +3,9 @@
 #define GOSSET_BENCH_HARNESS_H
 
 #include "data.h"
+#include "rank.h"
 
-enum { BENCH_MAX_THREADS = 4, BENCH_MAX_POINTS = 512 };
+enum { BENCH_MAX_THREADS = 4, BENCH_MAX_POINTS = 512, BENCH_MAX_CODES = 256, BENCH_MAX_SIZES = 6 };
 
 /** One system at one setting. */
 typedef struct bench_point {
@@ -21,19 +22,29 @@ typedef struct bench_point {
 
 /** One code at one size, searched exhaustively. */
 typedef struct bench_code {
-    char name[40];
-    double bytes; /* per vector */
-    double train_seconds, encode_us;
-    double r_at_1, r_at_10, r_at_100, recall_at_10;
-    uint32_t depth[3]; /* re-rank depth for recall@10 of 0.90, 0.95, 0.99; 0 = deeper than looked */
+    char name[40], factory[56];      /* the family; how this one was asked for */
+    char ranking[8];                 /* what its candidates are sorted by: "l2", "ip" */
+    char reason[200];                /* why there are no figures; "" = there are */
+    uint32_t size;                   /* the bytes asked for */
+    double bytes;                    /* stored for a vector, that of its cell or list not counted */
+    int has_cell;                    /* and there is a cell or list */
+    double train_seconds, encode_us; /* on the plan's last thread count */
+    double scan_ns;                  /* a code, on one thread; 0 = not measured */
+    rank_quality quality;            /* depth[0] = 0: not measured */
 } bench_code;
 
 typedef struct bench_plan {
+    const char *name; /* of the set */
     uint32_t k;
     uint32_t threads[BENCH_MAX_THREADS], thread_count;
     uint32_t repeat;
-    uint32_t code_bytes;  /* the size rivals get */
-    double limit_seconds; /* per system */
+    uint32_t code_bytes;                         /* the size rivals get */
+    double limit_seconds;                        /* per system */
+    double limit_cpu_seconds;                    /* per code, over all threads; 0 = none */
+    const char *log;                             /* file that gets a line for every code as it is done; NULL = none */
+    size_t learn_limit;                          /* learn vectors a code may use; 0 = all */
+    uint32_t sizes[BENCH_MAX_SIZES], size_count; /* bytes of codes */
+    uint32_t lists[BENCH_MAX_SIZES], list_count; /* lists behind which codes are of the residual */
 } bench_plan;
 
 /** What a measuring process hands back: shared memory, filled as it goes, so a stopped one keeps what it had. */
@@ -42,14 +53,16 @@ typedef struct bench_results {
     char note[256];         /* why the system running now has no or fewer rows; "" otherwise */
     char failures[32][256]; /* the notes of all systems */
     bench_point points[BENCH_MAX_POINTS];
-    bench_code codes[64];
+    bench_code codes[BENCH_MAX_CODES];
 } bench_results;
 bench_results *bench_results_create(void);
 bench_point *bench_add_point(bench_results *results, const char *system, const char *setting);
+bench_code *bench_add_code(bench_results *results, const char *name, uint32_t size);
 
 typedef void (*bench_work_fn)(void *context, bench_results *results);
 /**
  * Runs work in a child process: its memory, threads and crashes stay there. After `limit_seconds` it is ended.
+ * So it is when it used up the CPU time of RLIMIT_CPU, where work has set one.
  * Returns 0 when it came to its end; otherwise a sentence is in results->note.
  */
 int bench_isolated(const char *name, bench_work_fn work, void *context, double limit_seconds, bench_results *results);

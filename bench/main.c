@@ -11,23 +11,31 @@
 
 static const char usage[] =
     "usage: gosset-bench search --base F --learn F --query F --truth F [--index DIR]\n"
-    "       gosset-bench codes  --base F --learn F --query F --truth F [--model M]\n"
+    "       gosset-bench codes  --base F --learn F --query F --truth F [--model M,...]\n"
     "\n"
     "search  recall against queries/s, latency and memory: FAISS flat, PQ, OPQ, IVF-PQ with re-ranking, HNSW, and the\n"
     "        Gosset index at DIR\n"
-    "codes   codes of equal size, searched exhaustively: R@1/10/100 and the re-rank depth for a recall\n"
+    "codes   codes of equal size, searched exhaustively: R@1/10/100, the re-rank depth for a recall, costs\n"
     "\n"
-    "  --bytes N        code size of the rivals (default 32, or that of the index or 16 for codes)\n"
+    "  --bytes N        code size of the rivals (default 32); for codes a list (default 16)\n"
     "  --metric M       l2 (default), ip, cosine\n"
-    "  -k N             neighbours asked for (default 10)\n"
-    "  --threads LIST   thread counts to measure, at most 4 (default 1,2); builds use the last\n"
+    "  --threads LIST   thread counts to measure, at most 4 (default 1,2); builds and codes use the last\n"
     "  --queries N      use only the first N queries\n"
-    "  --repeat N       timed passes over the queries (default 3); the median is reported\n"
-    "  --limit S        seconds a system may take, training included (default 3600)\n"
+    "  --limit S        seconds a system or code may take, training included (default 3600)\n"
     "  --rivals LIST    only these, by the names in the table; \"none\" for none\n"
-    "  --io NAME        Gosset's way of reading: auto (default), uring, threads, memory\n"
     "  --name NAME      what files and headings are called (default \"bench\")\n"
-    "  --out DIR        where tables, JSON and plots go (default \"bench-results\")\n";
+    "  --out DIR        where tables, JSON and plots go (default \"bench-results\")\n"
+    "\n"
+    "search:\n"
+    "  -k N             neighbours asked for (default 10)\n"
+    "  --repeat N       timed passes over the queries (default 3); the median is reported\n"
+    "  --io NAME        Gosset's way of reading: auto (default), uring, threads, memory\n"
+    "\n"
+    "codes:\n"
+    "  --minutes N      CPU-minutes a FAISS code may take, over all threads (default 15)\n"
+    "  --lists LIST     lists of the codes that are of the residual (default one count near 4 sqrt(n))\n"
+    "  --learn-limit N  learn vectors a FAISS code is trained on (default 200000)\n"
+    "  --log F          append a CSV line to F as each code is done\n";
 
 typedef struct settings {
     const char *command, *index, *model, *rivals, *io, *name, *out;
@@ -52,15 +60,24 @@ enum {
     RIVALS,
     IO,
     NAME,
-    OUT
+    OUT,
+    MINUTES,
+    LISTS,
+    LEARN_LIMIT,
+    LOG
 };
 static const struct option options[] = {
-    {"base", 1, NULL, BASE},       {"learn", 1, NULL, LEARN},   {"query", 1, NULL, QUERY},
-    {"truth", 1, NULL, TRUTH},     {"index", 1, NULL, INDEX},   {"model", 1, NULL, MODEL},
-    {"bytes", 1, NULL, BYTES},     {"metric", 1, NULL, METRIC}, {"threads", 1, NULL, THREADS},
-    {"queries", 1, NULL, QUERIES}, {"repeat", 1, NULL, REPEAT}, {"limit", 1, NULL, LIMIT},
-    {"rivals", 1, NULL, RIVALS},   {"io", 1, NULL, IO},         {"name", 1, NULL, NAME},
-    {"out", 1, NULL, OUT},         {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0},
+    {"base", 1, NULL, BASE},       {"learn", 1, NULL, LEARN},
+    {"query", 1, NULL, QUERY},     {"truth", 1, NULL, TRUTH},
+    {"index", 1, NULL, INDEX},     {"model", 1, NULL, MODEL},
+    {"bytes", 1, NULL, BYTES},     {"metric", 1, NULL, METRIC},
+    {"threads", 1, NULL, THREADS}, {"queries", 1, NULL, QUERIES},
+    {"repeat", 1, NULL, REPEAT},   {"limit", 1, NULL, LIMIT},
+    {"rivals", 1, NULL, RIVALS},   {"io", 1, NULL, IO},
+    {"name", 1, NULL, NAME},       {"out", 1, NULL, OUT},
+    {"minutes", 1, NULL, MINUTES}, {"lists", 1, NULL, LISTS},
+    {"log", 1, NULL, LOG},         {"learn-limit", 1, NULL, LEARN_LIMIT},
+    {"help", 0, NULL, 'h'},        {NULL, 0, NULL, 0},
 };
 
 static unsigned long number(const char *text, unsigned long low, unsigned long high) {
@@ -72,16 +89,17 @@ static unsigned long number(const char *text, unsigned long low, unsigned long h
     return value;
 }
 
-static void read_threads(bench_plan *plan, const char *text) {
+/* Numbers with commas between them; returns how many. */
+static uint32_t read_list(const char *text, uint32_t *values, uint32_t capacity, unsigned long high) {
     char copy[64];
+    uint32_t count = 0;
     snprintf(copy, sizeof copy, "%s", text);
-    plan->thread_count = 0;
     for (char *part = strtok(copy, ","); part; part = strtok(NULL, ",")) {
-        if (plan->thread_count == BENCH_MAX_THREADS)
-            bench_fail("%s: at most %d thread counts", text, BENCH_MAX_THREADS);
-        plan->threads[plan->thread_count++] = (uint32_t)number(part, 1, 64);
+        if (count == capacity) bench_fail("%s: at most %u numbers", text, capacity);
+        values[count++] = (uint32_t)number(part, 1, high);
     }
-    if (!plan->thread_count) bench_fail("%s: expected thread counts such as 1,2", text);
+    if (!count) bench_fail("%s: expected numbers such as 1,2", text);
+    return count;
 }
 
 static gosset_metric read_metric(const char *text) {
@@ -120,6 +138,9 @@ static void set_path(settings *set, int option, const char *text) {
     case NAME:
         set->name = text;
         break;
+    case LOG:
+        set->plan.log = text;
+        break;
     case OUT:
         set->out = text;
         break;
@@ -134,13 +155,14 @@ static void read_options(settings *set, int argc, char **argv) {
             set->plan.k = (uint32_t)number(optarg, 1, 1000);
             break;
         case BYTES:
-            set->plan.code_bytes = (uint32_t)number(optarg, 4, 256);
+            set->plan.size_count = read_list(optarg, set->plan.sizes, BENCH_MAX_SIZES, 256);
+            set->plan.code_bytes = set->plan.sizes[0];
             break;
         case METRIC:
             set->metric = read_metric(optarg);
             break;
         case THREADS:
-            read_threads(&set->plan, optarg);
+            set->plan.thread_count = read_list(optarg, set->plan.threads, BENCH_MAX_THREADS, 64);
             break;
         case QUERIES:
             set->paths.query_limit = number(optarg, 1, 1000000000);
@@ -150,6 +172,15 @@ static void read_options(settings *set, int argc, char **argv) {
             break;
         case LIMIT:
             set->plan.limit_seconds = (double)number(optarg, 1, 1000000);
+            break;
+        case MINUTES:
+            set->plan.limit_cpu_seconds = 60 * (double)number(optarg, 1, 100000);
+            break;
+        case LISTS:
+            set->plan.list_count = read_list(optarg, set->plan.lists, BENCH_MAX_SIZES, 1 << 20);
+            break;
+        case LEARN_LIMIT:
+            set->plan.learn_limit = number(optarg, 1, 1000000000);
             break;
         case 'h':
             fputs(usage, stdout);
@@ -176,12 +207,19 @@ static void run_search(const settings *set, const bench_data *data, bench_result
 int main(int argc, char **argv) {
     settings set = {.name = "bench", .out = "bench-results", .metric = GOSSET_L2};
     set.plan = (bench_plan){.k = 10, .threads = {1, 2}, .thread_count = 2, .repeat = 3, .limit_seconds = 3600};
+    set.plan.limit_cpu_seconds = 900;
+    set.plan.learn_limit = 200000;
     read_options(&set, argc, argv);
     int search = strcmp(set.command, "search") == 0;
     if (!search && strcmp(set.command, "codes") != 0) bench_fail("%s: expected search or codes", set.command);
-    if (!set.plan.code_bytes) set.plan.code_bytes = search ? 32 : 16;
+    if (!set.plan.size_count) {
+        set.plan.sizes[set.plan.size_count++] = search ? 32 : 16;
+        set.plan.code_bytes = set.plan.sizes[0];
+    }
+    if (!search && set.model && set.paths.query_limit) bench_fail("--queries: not with --model");
     if (mkdir(set.out, 0777) != 0 && errno != EEXIST) bench_fail("%s: %s", set.out, strerror(errno));
 
+    set.plan.name = set.name;
     bench_data data;
     bench_data_load(&data, &set.paths, set.metric);
     if (data.truth_k < set.plan.k) bench_fail("the ground truth has only %u neighbours a query", data.truth_k);

@@ -10,7 +10,7 @@
 
 static const double levels[] = {0.90, 0.95, 0.99};
 
-static FILE *create(const bench_report *report, const char *suffix) {
+FILE *bench_report_file(const bench_report *report, const char *suffix) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s%s", report->out, report->name, suffix);
     FILE *file = fopen(path, "w");
@@ -101,7 +101,7 @@ static void write_notes(const bench_report *report, FILE *file) {
 static void write_search_json(const bench_report *report) {
     char machine[256];
     bench_machine(machine, sizeof machine);
-    FILE *file = create(report, "-search.json");
+    FILE *file = bench_report_file(report, "-search.json");
     fprintf(file, "{\"machine\": \"%s\", \"faiss_version\": \"%s\", \"k\": %u, \"base_count\": %zu, \"points\": [",
             machine, GOSSET_FAISS_VERSION, report->plan->k, report->data->base.count);
     for (uint32_t i = 0; i < report->results->point_count; i++) {
@@ -149,10 +149,20 @@ static uint32_t write_blocks(const bench_report *report, FILE *file, int pages, 
     return blocks;
 }
 
-static void plot(const bench_report *report, int pages) {
-    char titles[32][40], path[4096];
+void bench_report_plot(const bench_report *report, const char *suffix, uint32_t blocks) {
     extern char **environ;
-    FILE *file = create(report, pages ? "-pages.gp" : "-rate.gp");
+    char path[4096], program[] = "gnuplot", *arguments[] = {program, path, NULL};
+    pid_t child;
+    int status = 1;
+    snprintf(path, sizeof path, "%s/%s%s", report->out, report->name, suffix);
+    if (blocks && posix_spawnp(&child, "gnuplot", NULL, NULL, arguments, environ) == 0) waitpid(child, &status, 0);
+    if (blocks && status != 0) fprintf(stderr, "no plot: gnuplot %s failed (is gnuplot installed?)\n", path);
+    if (!blocks || status == 0) unlink(path);
+}
+
+static void plot(const bench_report *report, int pages) {
+    char titles[32][40];
+    FILE *file = bench_report_file(report, pages ? "-pages.gp" : "-rate.gp");
     uint32_t blocks = write_blocks(report, file, pages, titles);
     fprintf(file, "set terminal svg size 820,520 font 'sans,13' background '#ffffff'\nset output '%s/%s-%s.svg'\n",
             report->out, report->name, pages ? "pages" : "rate");
@@ -165,18 +175,12 @@ static void plot(const bench_report *report, int pages) {
                 strcmp(titles[i], "Gosset") == 0 ? 3 : 1, i % 12 + 1, titles[i]);
     fputc('\n', file);
     fclose(file);
-    snprintf(path, sizeof path, "%s/%s%s", report->out, report->name, pages ? "-pages.gp" : "-rate.gp");
-    char program[] = "gnuplot", *arguments[] = {program, path, NULL};
-    pid_t child;
-    int status = 1;
-    if (blocks && posix_spawnp(&child, "gnuplot", NULL, NULL, arguments, environ) == 0) waitpid(child, &status, 0);
-    if (blocks && status != 0) fprintf(stderr, "no plot: gnuplot %s failed (is gnuplot installed?)\n", path);
-    if (!blocks || status == 0) unlink(path);
+    bench_report_plot(report, pages ? "-pages.gp" : "-rate.gp", blocks);
 }
 
-static void write_both(const bench_report *report, const char *suffix, const char *title,
-                       void (*table)(const bench_report *, FILE *)) {
-    FILE *file = create(report, suffix);
+void bench_report_table(const bench_report *report, const char *suffix, const char *title,
+                        void (*table)(const bench_report *, FILE *)) {
+    FILE *file = bench_report_file(report, suffix);
     write_heading(report, file, title);
     table(report, file);
     write_notes(report, file);
@@ -186,48 +190,8 @@ static void write_both(const bench_report *report, const char *suffix, const cha
 }
 
 void bench_report_search(const bench_report *report) {
-    write_both(report, "-search.md", "Search", write_search_table);
+    bench_report_table(report, "-search.md", "Search", write_search_table);
     write_search_json(report);
     plot(report, 0);
     plot(report, 1);
-}
-
-static void write_depth(FILE *file, uint32_t depth) {
-    if (depth)
-        fprintf(file, " %u |", depth);
-    else
-        fprintf(file, " > 1000 |");
-}
-
-static void write_code_table(const bench_report *report, FILE *file) {
-    fprintf(file, "| code | bytes/vector | R@1 | R@10 | R@100 | recall10@10 | depth for 0.90 | 0.95 | 0.99 | train s | "
-                  "encode µs/vector |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
-    for (uint32_t i = 0; i < report->results->code_count; i++) {
-        const bench_code *code = &report->results->codes[i];
-        fprintf(file, "| %s | %.0f | %.3f | %.3f | %.3f | %.3f |", code->name, code->bytes, code->r_at_1, code->r_at_10,
-                code->r_at_100, code->recall_at_10);
-        for (int level = 0; level < 3; level++) write_depth(file, code->depth[level]);
-        fprintf(file, " %.0f | %.1f |\n", code->train_seconds, code->encode_us);
-    }
-    fputc('\n', file);
-}
-
-void bench_report_codes(const bench_report *report) {
-    char suffix[48];
-    snprintf(suffix, sizeof suffix, "-codes-%u.md", report->plan->code_bytes);
-    write_both(report, suffix, "Codes", write_code_table);
-    snprintf(suffix, sizeof suffix, "-codes-%u.json", report->plan->code_bytes);
-    FILE *file = create(report, suffix);
-    fprintf(file, "[");
-    for (uint32_t i = 0; i < report->results->code_count; i++) {
-        const bench_code *code = &report->results->codes[i];
-        fprintf(file,
-                "%s\n  {\"code\": \"%s\", \"code_bytes_per_vector\": %.0f, \"r_at_1\": %.4f, \"r_at_10\": %.4f, "
-                "\"r_at_100\": %.4f, \"recall_at_10\": %.4f, \"rerank_depth_90\": %u, \"rerank_depth_95\": %u, "
-                "\"rerank_depth_99\": %u, \"train_seconds\": %.2f, \"encode_us\": %.3f}",
-                i ? "," : "", code->name, code->bytes, code->r_at_1, code->r_at_10, code->r_at_100, code->recall_at_10,
-                code->depth[0], code->depth[1], code->depth[2], code->train_seconds, code->encode_us);
-    }
-    fprintf(file, "\n]\n");
-    fclose(file);
 }

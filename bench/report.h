@@ -4,12 +4,22 @@
 
 #include "harness.h"
 
+#include <stdio.h>
+
 typedef struct bench_report {
     const bench_data *data;
     const bench_plan *plan;
     const bench_results *results;
     const char *out, *name; /* folder, and what files and headings are called */
 } bench_report;
+
+/** The file NAME + suffix in the output folder, to be written; without one the program ends. */
+FILE *bench_report_file(const bench_report *report, const char *suffix);
+/** Writes a table into that file, below a heading, and to stdout. */
+void bench_report_table(const bench_report *report, const char *suffix, const char *title,
+                        void (*table)(const bench_report *, FILE *));
+/** Has gnuplot draw what the file NAME + suffix says about so many blocks of data, and removes it. */
+void bench_report_plot(const bench_report *report, const char *suffix, uint32_t blocks);
 
 void bench_report_search(const bench_report *report);
 void bench_report_codes(const bench_report *report);

@@ -11,9 +11,16 @@ void bench_faiss(const bench_data *data, const bench_plan *plan, const char *nam
 void bench_gosset(const bench_data *data, const bench_plan *plan, const char *directory, const char *io,
                   bench_results *results);
 
-/** Codes of equal size, searched exhaustively: FAISS's, and Gosset's when a model is given. */
-void bench_codes(const bench_data *data, const bench_plan *plan, const char *model, const char *names,
+/**
+ * Codes of the plan's sizes, searched exhaustively: FAISS's by family name, and Gosset's. models: files,
+ * comma-separated; NULL = none. Every code leaves a row; one without figures says why.
+ */
+void bench_codes(const bench_data *data, const bench_plan *plan, const char *models, const char *names,
                  bench_results *results);
+void bench_gosset_codes(const bench_data *data, const bench_plan *plan, const char *models, bench_results *results);
+
+/** Appends the row to the plan's log, if it has one. */
+void bench_log_code(const bench_plan *plan, const bench_code *code);
 
 /** Is `name` in the comma-separated list? A NULL list holds every name. */
 int bench_selected(const char *list, const char *name);

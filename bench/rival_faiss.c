@@ -89,22 +89,51 @@ static uint32_t opq_dimension(const bench_data *data, uint32_t bytes) {
     return dimension ? dimension : bytes;
 }
 
-void bench_factory(const bench_data *data, uint32_t bytes, const char *pattern, char *text, size_t size) {
+static uint32_t at_most(uint32_t value, uint32_t limit) {
+    return value < limit ? value : limit;
+}
+
+static uint32_t factory_value(const bench_data *data, uint32_t bytes, uint32_t lists, char letter) {
+    const uint32_t dimension = data->base.dimension;
+    switch (letter) {
+    case 'N':
+        return bytes * 2;
+    case 'H':
+        return bytes / 2;
+    case 'Q':
+        return bytes / 4;
+    case 'D':
+        return opq_dimension(data, bytes);
+    case 'A':
+        return dimension >= bytes ? dimension / bytes * bytes : bytes;
+    case 'S':
+        return at_most(bytes * 2, dimension);
+    case 'T':
+        return at_most(bytes * 8 / 6, dimension);
+    case 'L':
+        return lists;
+    case 'C':
+        return (uint32_t)(31 - __builtin_clz(lists));
+    default:
+        return bytes;
+    }
+}
+
+void bench_factory(const bench_data *data, uint32_t bytes, uint32_t lists, const char *pattern, char *text,
+                   size_t size) {
     size_t used = 0;
+    if (!lists) lists = list_count(data);
     for (const char *c = pattern; *c && used + 16 < size; c++) {
-        uint32_t value = 0;
+        const uint32_t padded = (data->base.dimension + bytes - 1) / bytes * bytes;
         if (*c != '%') {
             text[used++] = *c;
             continue;
         }
         c++;
-        if (*c == 'B') value = bytes;
-        if (*c == 'N') value = bytes * 2;
-        if (*c == 'Q') value = bytes / 4;
-        if (*c == 'D') value = opq_dimension(data, bytes);
-        if (*c == 'S') value = bytes * 2 < data->base.dimension ? bytes * 2 : data->base.dimension;
-        if (*c == 'L') value = list_count(data);
-        used += (size_t)snprintf(text + used, size - used, "%u", value);
+        if (*c != 'P')
+            used += (size_t)snprintf(text + used, size - used, "%u", factory_value(data, bytes, lists, *c));
+        else if (padded != data->base.dimension)
+            used += (size_t)snprintf(text + used, size - used, "Pad%u,", padded);
     }
     text[used] = 0;
 }
@@ -160,7 +189,7 @@ static void run_system(void *context, bench_results *results) {
     memset(&costs, 0, sizeof costs);
     run->results = results;
     bench_faiss_threads(plan->threads[plan->thread_count - 1], 0);
-    bench_factory(data, plan->code_bytes, run->system->factory, factory, sizeof factory);
+    bench_factory(data, plan->code_bytes, 0, run->system->factory, factory, sizeof factory);
 
     size_t before = bench_heap();
     bench_faiss_try(results, factory, faiss_index_factory(&run->index, (int)data->base.dimension, factory, metric));
