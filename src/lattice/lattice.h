@@ -10,7 +10,10 @@ enum { GOSSET__LATTICE_MAX_DIMENSION = 128, GOSSET__LATTICE_MAX_CELLS = 1 << 24 
 
 typedef struct gosset__lattice_ops {
     const char *name;
-    /** Fills point_count, max_coordinate and state; the dimension, norm, limit and env are set. */
+    /**
+     * Fills point_count, max_coordinate and state; the dimension, norm, limit and env are set. Where points are kept
+     * scaled to be integers, it multiplies the norm, so that it is the squared length of the integers from then on.
+     */
     gosset_status (*create)(gosset_lattice *self);
     void (*destroy)(gosset_lattice *self);
     /** The point of largest inner product with x. Exact; allocates nothing; thread-safe. */
@@ -30,7 +33,8 @@ struct gosset_lattice {
     const gosset__lattice_ops *ops;
     gosset__env env;
     char spec[64];
-    uint32_t dimension, norm, code_size;
+    uint32_t dimension, code_size;
+    uint32_t norm;           /* squared length of the integer points */
     uint32_t limit;          /* of the spec: largest |coordinate| wanted; 0 = not given */
     uint32_t max_coordinate; /* largest |coordinate| a point can have; <= 127 */
     float scale;             /* 1 / sqrt(norm): integer point to unit vector */

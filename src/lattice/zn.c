@@ -9,41 +9,14 @@
 #include "lattice/zn.h"
 
 #include "base/status.h"
+#include "lattice/limbs.h"
 
 #include <math.h>
 #include <string.h>
 
-__extension__ typedef unsigned __int128 word_pair;
-
 static const uint64_t *count_at(const gosset_lattice *self, uint32_t dimension, uint32_t norm) {
     const gosset__zn *zn = self->state;
     return zn->count + ((size_t)dimension * (self->norm + 1) + norm) * zn->limbs;
-}
-
-/* ---- arithmetic on counts: `limbs` words, modulo 2^(64 limbs) -------------------------------------------- */
-
-static void limbs_add(uint64_t *a, const uint64_t *b, uint32_t limbs) {
-    uint64_t carry = 0;
-    for (uint32_t i = 0; i < limbs; i++) {
-        word_pair sum = (word_pair)a[i] + b[i] + carry;
-        a[i] = (uint64_t)sum;
-        carry = (uint64_t)(sum >> 64);
-    }
-}
-
-static void limbs_subtract(uint64_t *a, const uint64_t *b, uint32_t limbs) {
-    uint64_t borrow = 0;
-    for (uint32_t i = 0; i < limbs; i++) {
-        word_pair difference = (word_pair)a[i] - b[i] - borrow;
-        a[i] = (uint64_t)difference;
-        borrow = (uint64_t)(difference >> 64) & 1;
-    }
-}
-
-static int limbs_less(const uint64_t *a, const uint64_t *b, uint32_t limbs) {
-    for (uint32_t i = limbs; i-- > 0;)
-        if (a[i] != b[i]) return a[i] < b[i];
-    return 0;
 }
 
 /* ---- counting --------------------------------------------------------------------------------------------- */
@@ -73,9 +46,9 @@ static void fill_counts(gosset_lattice *self) {
             uint64_t *sum = zn->count + ((size_t)m * (self->norm + 1) + s) * limbs;
             memset(sum, 0, limbs * sizeof *sum);
             for (uint32_t v = 1; v <= zn->limit && v * v <= s; v++)
-                limbs_add(sum, count_at(self, m - 1, s - v * v), limbs);
-            limbs_add(sum, sum, limbs);
-            limbs_add(sum, count_at(self, m - 1, s), limbs);
+                gosset__limbs_add(sum, count_at(self, m - 1, s - v * v), limbs);
+            gosset__limbs_add(sum, sum, limbs);
+            gosset__limbs_add(sum, count_at(self, m - 1, s), limbs);
         }
 }
 
@@ -86,7 +59,7 @@ static void fill_tails(gosset_lattice *self) {
     for (uint32_t s = 0; s <= self->norm; s++) {
         zn->tail[s] = 0;
         for (uint32_t m = 0; m < self->dimension; m++)
-            if (limbs_less(zero, count_at(self, self->dimension - m, self->norm - s), zn->limbs))
+            if (gosset__limbs_less(zero, count_at(self, self->dimension - m, self->norm - s), zn->limbs))
                 zn->tail[s] = (uint8_t)(m + 1);
     }
 }
@@ -171,13 +144,13 @@ static void zn_rank(const gosset_lattice *self, const int8_t *point, gosset__wid
         const uint32_t rest = self->dimension - 1 - i;
         const uint32_t size = (uint32_t)(point[i] < 0 ? -point[i] : point[i]);
         if (size == 0) continue;
-        limbs_add(rank->word, count_at(self, rest, left), zn->limbs);
+        gosset__limbs_add(rank->word, count_at(self, rest, left), zn->limbs);
         for (uint32_t v = 1; v < size; v++) {
-            limbs_add(rank->word, count_at(self, rest, left - v * v), zn->limbs);
-            limbs_add(rank->word, count_at(self, rest, left - v * v), zn->limbs);
+            gosset__limbs_add(rank->word, count_at(self, rest, left - v * v), zn->limbs);
+            gosset__limbs_add(rank->word, count_at(self, rest, left - v * v), zn->limbs);
         }
         left -= size * size;
-        if (point[i] < 0) limbs_add(rank->word, count_at(self, rest, left), zn->limbs);
+        if (point[i] < 0) gosset__limbs_add(rank->word, count_at(self, rest, left), zn->limbs);
     }
 }
 
@@ -191,11 +164,11 @@ static void zn_unrank(const gosset_lattice *self, const gosset__wide *rank, int8
         for (;;) {
             const uint32_t spent = (uint32_t)(value * value);
             const uint64_t *count = count_at(self, rest, left - spent);
-            if (limbs_less(before.word, count, zn->limbs)) {
+            if (gosset__limbs_less(before.word, count, zn->limbs)) {
                 left -= spent;
                 break;
             }
-            limbs_subtract(before.word, count, zn->limbs);
+            gosset__limbs_subtract(before.word, count, zn->limbs);
             value = value > 0 ? -value : 1 - value;
         }
         point[i] = (int8_t)value;

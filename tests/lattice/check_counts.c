@@ -32,6 +32,11 @@ START_TEST(known_shells) {
         {"zn:48:19", "8540227814481475200", 62.889},
         {"zn:64:15", "5389052589338833920", 62.225},
         {"zn:24:24:1", "16777216", 24}, /* every sign of (1, ..., 1) */
+        {"e8:8:2", "240", 7.907},
+        {"e8:8:4", "2160", 11.077},
+        {"e8:8:16", "140400", 17.099},
+        {"leech:24:4", "196560", 17.585},
+        {"leech:24:6", "16773120", 24},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         assert_count(known[i].spec, known[i].count);
@@ -49,7 +54,9 @@ START_TEST(bits_of_long_shells) {
     static const struct {
         const char *spec;
         double bits;
-    } known[] = {{"zn:16:515", 63.97}, {"zn:16:200", 54.43}, {"zn:56:89", 127.95}, {"zn:64:66", 127.56}};
+    } known[] = {{"zn:16:515", 63.97},  {"zn:16:200", 54.43}, {"zn:56:89", 127.95}, {"zn:64:66", 127.56},
+                 {"e8:24:74", 63.87},   {"e8:32:34", 63.486}, {"e8:40:22", 62.004}, {"e8:48:130", 127.698},
+                 {"e8:56:86", 127.614}, {"e8:24:26", 47.272}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         gosset_lattice *lattice = make_lattice(known[i].spec);
         ck_assert_double_eq_tol(gosset__wide_log2(&lattice->point_count), known[i].bits, 0.006);
@@ -73,6 +80,55 @@ START_TEST(sums_of_squares) {
         assert_count(spec, count);
         snprintf(spec, sizeof spec, "zn:8:%d", (int)n);
         snprintf(count, sizeof count, "%lld", (long long)eight);
+        assert_count(spec, count);
+    }
+}
+END_TEST
+
+/** Sum of the divisors' powers. */
+static uint64_t sigma(uint64_t n, int power) {
+    uint64_t sum = 0;
+    for (uint64_t d = 1; d <= n; d++) {
+        uint64_t term = 1;
+        for (int i = 0; i < power; i++) term *= d;
+        sum += n % d == 0 ? term : 0;
+    }
+    return sum;
+}
+
+enum { TERMS = 30 };
+
+/** Ramanujan's tau, by its product q (1 - q) (1 - q^2) ..., each factor 24 times. */
+static void fill_tau(int64_t *tau) {
+    memset(tau, 0, (TERMS + 1) * sizeof *tau);
+    tau[1] = 1;
+    for (int n = 1; n <= TERMS; n++)
+        for (int times = 0; times < 24; times++)
+            for (int i = TERMS; i >= n; i--) tau[i] -= tau[i - n];
+}
+
+/** Theta series: of E8, E8^2 and E8^3 the Eisenstein series E4, its square E8 and its cube; the Leech lattice's is that
+ *  less 720 tau. */
+START_TEST(modular_forms) {
+    int64_t tau[TERMS + 1];
+    fill_tau(tau);
+    ck_assert_int_eq(tau[2], -24);
+    ck_assert_int_eq(tau[12], -370944);
+    for (uint64_t m = 1; m <= TERMS; m++) {
+        char spec[32], count[32];
+        const int64_t ramanujan = (int64_t)sigma(m, 11) - tau[m]; /* his congruence: a multiple of 691 */
+        ck_assert_int_eq(ramanujan % 691, 0);
+        const uint64_t leech = (uint64_t)(65520 * (ramanujan / 691));
+        const uint64_t eights = leech + 720 * (uint64_t)tau[m];
+        const uint64_t known[] = {240 * sigma(m, 3), 480 * sigma(m, 7), eights};
+        for (int blocks = 1; blocks <= 3; blocks++) {
+            snprintf(spec, sizeof spec, "e8:%d:%d", 8 * blocks, 2 * (int)m);
+            snprintf(count, sizeof count, "%llu", (unsigned long long)known[blocks - 1]);
+            assert_count(spec, count);
+        }
+        if (m != 2 && m != 3) continue;
+        snprintf(spec, sizeof spec, "leech:24:%d", 2 * (int)m);
+        snprintf(count, sizeof count, "%llu", (unsigned long long)leech);
         assert_count(spec, count);
     }
 }
@@ -132,6 +188,19 @@ START_TEST(refused_specs) {
         "zn:128:4000",
         "zn:128:2048",
         "zn:24:99999999999999999999", /* bounds */
+        "e8:7:2",
+        "e8:20:4",
+        "e8:136:2",
+        "e8:24:3",
+        "e8:24:514",
+        "e8:24:74:7",
+        "e8:24",
+        "leech:23:4",
+        "leech:48:4",
+        "leech:24:2",
+        "leech:24:5",
+        "leech:24:8",
+        "leech:24:4:4",
         "zn:99999999999999999999:3",
         "zn:24:79:99999999999999999999",
         "zn:24:100000000000000000000000000000000000000000000000000000000000000000000000000079",
@@ -201,6 +270,7 @@ TCase *case_counts(void) {
     tcase_add_test(cases, known_shells);
     tcase_add_test(cases, bits_of_long_shells);
     tcase_add_test(cases, sums_of_squares);
+    tcase_add_test(cases, modular_forms);
     tcase_add_test(cases, enumerated_shells);
     tcase_add_test(cases, refused_specs);
     tcase_add_test(cases, wide_arithmetic);

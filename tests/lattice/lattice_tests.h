@@ -9,6 +9,8 @@
 
 TCase *case_counts(void);
 TCase *case_nearest(void);
+TCase *case_e8(void);
+TCase *case_leech(void);
 TCase *case_codes(void);
 TCase *case_contract(void);
 TCase *case_codec(void);
@@ -33,5 +35,11 @@ typedef enum vector_kind {
 void fill_vector(gosset__rng *rng, vector_kind kind, uint32_t dimension, float *x);
 
 double inner(const float *x, const int8_t *point, uint32_t dimension);
+double vector_length(const float *x, uint32_t dimension);
+void assert_on_shell(const gosset_lattice *lattice, const int8_t *point);
+/** The point found is on the shell and has an inner product that reaches `best` but for rounding. */
+void assert_nearest(const gosset_lattice *lattice, const float *x, double best);
+/** The largest inner product, over every point of a shell that is not too large for that. */
+double best_of_all(const gosset_lattice *lattice, const float *x);
 
 #endif

@@ -47,6 +47,47 @@ double inner(const float *x, const int8_t *point, uint32_t dimension) {
     return sum;
 }
 
+/* ---- searches -------------------------------------------------------------------------------------------- */
+
+double vector_length(const float *x, uint32_t dimension) {
+    double sum = 0;
+    for (uint32_t i = 0; i < dimension; i++) sum += (double)x[i] * x[i];
+    return sqrt(sum);
+}
+
+void assert_on_shell(const gosset_lattice *lattice, const int8_t *point) {
+    uint32_t norm = 0;
+    for (uint32_t i = 0; i < lattice->dimension; i++) {
+        norm += (uint32_t)(point[i] * point[i]);
+        ck_assert_uint_le((uint32_t)abs(point[i]), lattice->max_coordinate);
+    }
+    ck_assert_uint_eq(norm, lattice->norm);
+}
+
+/** The point found, on the shell and with an inner product that reaches `best` but for rounding. */
+void assert_nearest(const gosset_lattice *lattice, const float *x, double best) {
+    int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
+    lattice->ops->nearest(lattice, x, point);
+    assert_on_shell(lattice, point);
+    const double slack = 1e-11 * vector_length(x, lattice->dimension) * sqrt(lattice->norm);
+    const double found = inner(x, point, lattice->dimension);
+    ck_assert_msg(found >= best - slack, "%s: expected %.17g, found %.17g", lattice->spec, best, found);
+    ck_assert(found <= best + slack);
+}
+
+/* every point of the shell */
+double best_of_all(const gosset_lattice *lattice, const float *x) {
+    int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
+    double best = -HUGE_VAL;
+    for (uint64_t r = 0; r < lattice->point_count.word[0]; r++) {
+        const gosset__wide rank = gosset__wide_make(r);
+        lattice->ops->unrank(lattice, &rank, point);
+        const double found = inner(x, point, lattice->dimension);
+        best = found > best ? found : best;
+    }
+    return best;
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
         bench_lattice();
@@ -59,6 +100,8 @@ int main(int argc, char **argv) {
     Suite *suite = suite_create("lattice");
     suite_add_tcase(suite, case_counts());
     suite_add_tcase(suite, case_nearest());
+    suite_add_tcase(suite, case_e8());
+    suite_add_tcase(suite, case_leech());
     suite_add_tcase(suite, case_codes());
     suite_add_tcase(suite, case_contract());
     suite_add_tcase(suite, case_codec());
