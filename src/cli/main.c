@@ -8,7 +8,7 @@
 
 static const command *const commands[] = {
     &command_train, &command_build, &command_merge,  &command_search, &command_bench,
-    &command_codes, &command_info,  &command_verify, &command_truth,
+    &command_codes, &command_info,  &command_verify, &command_truth,  &command_lattice,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

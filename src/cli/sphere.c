@@ -47,6 +47,16 @@ static double next_gaussian(uint64_t *state) {
     return sqrt(-2 * log(radius)) * cos(2 * M_PI * angle);
 }
 
+void sphere_random(float *vector, uint32_t dimension, uint64_t seed) {
+    uint64_t state = seed * 0xd1342543de82ef95u + 2; /* no stream of sphere_turn */
+    double length = 0;
+    for (uint32_t i = 0; i < dimension; i++) {
+        vector[i] = (float)next_gaussian(&state);
+        length += (double)vector[i] * (double)vector[i];
+    }
+    for (uint32_t i = 0; i < dimension && length > 0; i++) vector[i] = (float)((double)vector[i] / sqrt(length));
+}
+
 void sphere_turn(float *vector, uint32_t dimension, double cosine, uint64_t seed) {
     enum { DIMENSION_MAX = 4096 };
     double tangent[DIMENSION_MAX];

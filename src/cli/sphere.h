@@ -10,6 +10,9 @@
  */
 double sphere_ideal_cosine(uint32_t dimension, double bits);
 
+/** A unit vector, uniform on the sphere, by seed. */
+void sphere_random(float *vector, uint32_t dimension, uint64_t seed);
+
 /** Turns a unit vector in a random direction (by seed) by the angle with that cosine. */
 void sphere_turn(float *vector, uint32_t dimension, double cosine, uint64_t seed);
 

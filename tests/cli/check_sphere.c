@@ -20,6 +20,30 @@ START_TEST(known_caps) {
 }
 END_TEST
 
+START_TEST(random_vectors) {
+    enum { SIZE = 8, COUNT = 8000 };
+    double sum[SIZE] = {0}, square[SIZE] = {0};
+    for (uint64_t seed = 0; seed < COUNT; seed++) {
+        float vector[SIZE], again[SIZE];
+        double length = 0;
+        sphere_random(vector, SIZE, seed);
+        sphere_random(again, SIZE, seed);
+        ck_assert_mem_eq(vector, again, sizeof vector);
+        for (int i = 0; i < SIZE; i++) {
+            const double value = (double)vector[i];
+            length += value * value;
+            sum[i] += value / COUNT;
+            square[i] += value * value / COUNT;
+        }
+        ck_assert_double_eq_tol(length, 1, 1e-6);
+    }
+    for (int i = 0; i < SIZE; i++) {
+        ck_assert_double_eq_tol(sum[i], 0, 0.02);
+        ck_assert_double_eq_tol(square[i], 1.0 / SIZE, 0.008);
+    }
+}
+END_TEST
+
 START_TEST(turning) {
     enum { SIZE = 24 };
     double sum[SIZE] = {0};
@@ -43,6 +67,7 @@ END_TEST
 TCase *sphere_cases(void) {
     TCase *cases = tcase_create("sphere");
     tcase_add_test(cases, known_caps);
+    tcase_add_test(cases, random_vectors);
     tcase_add_test(cases, turning);
     return cases;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const commands[] = {"train", "build", "merge",  "search", "bench",
-                                       "codes", "info",  "verify", "truth"};
+                                       "codes", "info",  "verify", "truth",  "lattice"};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 START_TEST(help_of_every_command) {

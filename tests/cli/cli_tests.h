@@ -52,5 +52,6 @@ TCase *search_cases(void);
 TCase *measure_cases(void);
 TCase *failure_cases(void);
 TCase *sphere_cases(void);
+TCase *lattice_cases(void);
 
 #endif

@@ -47,7 +47,8 @@ static void clean_up(void) {
 
 int main(void) {
     Suite *suite = suite_create("cli");
-    TCase *cases[] = {sphere_cases(), usage_cases(), build_cases(), search_cases(), measure_cases(), failure_cases()};
+    TCase *cases[] = {sphere_cases(),  usage_cases(),   build_cases(),  search_cases(),
+                      measure_cases(), lattice_cases(), failure_cases()};
     const size_t count = sizeof cases / sizeof *cases;
     for (size_t i = 0; i < count; i++) {
         tcase_set_timeout(cases[i], 240);

@@ -61,6 +61,27 @@ static void bench_spec(const char *spec, float *x, int8_t *points) {
     gosset_lattice_free(lattice);
 }
 
+static void bench_scores(const char *spec) {
+    enum { CALLS = 20 };
+    gosset_lattice *lattice = make_lattice(spec);
+    const size_t count = (size_t)lattice->point_count.word[0];
+    int32_t *scores = malloc(count * sizeof *scores), x[GOSSET__LATTICE_MAX_DIMENSION];
+    int32_t *scratch = malloc((lattice->ops->scores_scratch(lattice) + 1) * sizeof *scratch);
+    double us[REPEATS];
+    for (int i = 0; i < GOSSET__LATTICE_MAX_DIMENSION; i++) x[i] = 37 * i % 2000 - 1000;
+    for (int repeat = 0; repeat < REPEATS; repeat++) {
+        const uint64_t start = gosset__nanoseconds();
+        for (int call = 0; call < CALLS; call++) lattice->ops->scores(lattice, x, scores, scratch);
+        us[repeat] = (double)(gosset__nanoseconds() - start) / 1e3 / CALLS;
+    }
+    const double middle = median(us);
+    printf("%-12s scores of all %zu points: %.1f us, %.2f ns a point\n", spec, count, middle,
+           1e3 * middle / (double)count);
+    free(scores);
+    free(scratch);
+    gosset_lattice_free(lattice);
+}
+
 static void bench_codec(const char *cell_spec, const char *code_spec, uint32_t count, float *x) {
     gosset__env env;
     const gosset__kernels *kernels = NULL;
@@ -102,9 +123,10 @@ static void bench_codec(const char *cell_spec, const char *code_spec, uint32_t c
 }
 
 void bench_lattice(void) {
-    static const char *const specs[] = {"zn:24:3",     "zn:24:79",    "zn:32:36",     "zn:32:250",
-                                        "zn:48:30",    "zn:48:380:7", "zn:64:66",     "zn:64:500",
-                                        "zn:64:500:7", "zn:128:256",  "zn:128:1000:7"};
+    static const char *const specs[] = {"zn:24:3",       "zn:24:79", "zn:32:36",   "zn:32:250",   "zn:48:30",
+                                        "zn:48:380:7",   "zn:64:66", "zn:64:500",  "zn:64:500:7", "zn:128:256",
+                                        "zn:128:1000:7", "e8:16:4",  "e8:24:4",    "e8:24:74",    "e8:32:34",
+                                        "e8:48:130",     "e8:64:62", "e8:128:100", "leech:24:4",  "leech:24:6"};
     float *x = malloc(sizeof(float) * ROWS * GOSSET__LATTICE_MAX_DIMENSION);
     int8_t *points = malloc((size_t)ROWS * GOSSET__LATTICE_MAX_DIMENSION);
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) bench_spec(specs[i], x, points);
@@ -113,6 +135,10 @@ void bench_lattice(void) {
     bench_codec("zn:24:3", "zn:64:500:7", 64, x);
     bench_codec("zn:24:3", "zn:64:500:7", 4000, x);
     bench_codec("zn:24:4", "zn:64:500:7", 1024, x);
+    bench_scores("zn:24:3");
+    bench_scores("e8:16:4");
+    bench_scores("e8:24:4");
+    bench_scores("leech:24:4");
     free(points);
     free(x);
 }
