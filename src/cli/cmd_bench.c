@@ -1,29 +1,47 @@
 /* gosset bench: what each recall costs, in pages, time and queries per second. */
+#include "cli/bench_rows.h"
 #include "cli/commands.h"
+#include "cli/device.h"
 #include "cli/measure.h"
 #include "cli/plot.h"
 #include "cli/searching.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct bench_options {
     common_options common;
-    const char *index, *query, *truth, *io, *plot;
-    uint32_t k;
-    real_list recall;
-    count_list probe, rerank;
+    const char *index, *query, *truth, *io, *plot, *arrivals;
+    uint32_t k, in_flight, batch;
+    int device;
+    real_list recall, load;
+    count_list probe, rerank, rate;
 } bench_options;
 
-/* Settings times thread counts; each a row. */
+/* Settings times thread counts, times one and the loads and rates; each a row. */
 typedef struct bench_run {
     cli_session *session;
     const bench_options *options;
     search_setup *setup;
+    device *device;
+    double device_rate;
     json_t *rows;
     plot_point *points;
     size_t point_count;
 } bench_run;
+
+static int check_ways(const command *self, const bench_options *options) {
+    const int arriving = options->rate.count > 0 || options->load.count > 0;
+    if (options->in_flight > 256) return usage_error(self, "--in-flight: expected at most 256");
+    if (options->batch > 1 && arriving) return usage_error(self, "--batch excludes --rate and --load");
+    if (options->arrivals && strcmp(options->arrivals, "random") != 0 && strcmp(options->arrivals, "even") != 0)
+        return usage_error(self, "--arrivals: expected random or even, found '%s'", options->arrivals);
+    if (options->arrivals && !arriving) return usage_error(self, "--arrivals needs --rate or --load");
+    if (options->device && options->io && strcmp(options->io, "memory") == 0)
+        return usage_error(self, "--device: with --io memory nothing is read");
+    return check_search_options(self, options->k, 0, options->probe.count, options->rerank.count, options->io);
+}
 
 static int parse(const command *self, bench_options *options, int argc, char **argv) {
     const option_row rows[] = {
@@ -36,6 +54,13 @@ static int parse(const command *self, bench_options *options, int argc, char **a
         {0, "probe", OPTION_COUNTS, &options->probe, 0, "N,...", "cells to visit; every pair with --rerank is run too"},
         {0, "rerank", OPTION_COUNTS, &options->rerank, 0, "N,...", "candidates whose pages are read"},
         {0, "io", OPTION_TEXT, &options->io, 0, "NAME", "auto (default), uring, threads or memory"},
+        {0, "in-flight", OPTION_COUNT, &options->in_flight, 0, "N",
+         "queries of each thread under way at once (default 1)"},
+        {0, "batch", OPTION_COUNT, &options->batch, 0, "N", "queries in one call (default 1)"},
+        {0, "rate", OPTION_COUNTS, &options->rate, 0, "N,...", "queries a second that arrive, in further rows"},
+        {0, "load", OPTION_SHARES, &options->load, 0, "X,...", "the same as a share of the first row's queries/s"},
+        {0, "arrivals", OPTION_TEXT, &options->arrivals, 0, "NAME", "random (default: Poisson) or even"},
+        {0, "device", OPTION_FLAG, &options->device, 0, NULL, "measure the device alone, too, and compare"},
         {0, "plot", OPTION_TEXT, &options->plot, 0, "FILE",
          "draw recall against speed and pages, .svg (needs gnuplot)"},
     };
@@ -48,66 +73,61 @@ static int parse(const command *self, bench_options *options, int argc, char **a
         options->common.threads = (count_list){.count = 1, .values = {1}};
         if (cpu_count() > 1) options->common.threads = (count_list){.count = 2, .values = {1, cpu_count()}};
     }
-    return check_search_options(self, options->k, 0, options->probe.count, options->rerank.count, options->io);
+    return check_ways(self, options);
 }
 
-static void print_header(const cli_output *output, uint32_t k) {
-    char recall[24];
-    snprintf(recall, sizeof recall, "recall@%u", k);
-    output_line(output, "%7s %7s %6s %7s %10s %8s %6s %8s %8s %8s %9s %7s %7s %7s", "threads", "target", "probe",
-                "rerank", recall, "pages", "p99", "p50 us", "p99 us", "q/s", "codes", "map us", "scan us", "read us");
-}
-
-static void print_row(const cli_output *output, const measure_request *request, const gosset_search_options *chosen,
-                      double recall, const measurement *measured) {
-    const double queries = (double)measured->sum.queries;
-    char target[16] = "-";
-    if (request->options.recall > 0) snprintf(target, sizeof target, "%.3f", request->options.recall);
-    output_line(output, "%7u %7s %6u %7u %10.4f %8.1f %6.0f %8.0f %8.0f %8.0f %9.0f %7.1f %7.1f %7.1f",
-                request->threads, target, chosen->probe, chosen->rerank, recall, measured->pages_mean,
-                measured->pages_p99, measured->latency_p50_us, measured->latency_p99_us, measured->queries_per_second,
-                (double)measured->sum.codes_scanned / queries, (double)measured->sum.encode_ns / queries / 1e3,
-                (double)measured->sum.scan_ns / queries / 1e3, (double)measured->sum.io_ns / queries / 1e3);
-}
-
-/* A row holds the keys of 'gosset search'. */
-static json_t *make_row(const measure_request *request, const gosset_search_options *chosen, double recall,
-                        const measurement *measured) {
-    char key[32];
-    cli_output row;
-    output_start(&row, 1);
-    snprintf(key, sizeof key, "recall_at_%u", request->k);
-    output_count(&row, "threads", NULL, request->threads);
-    output_json(&row, "recall_target", request->options.recall > 0 ? json_real(request->options.recall) : json_null());
-    output_count(&row, "probe", NULL, chosen->probe);
-    output_count(&row, "rerank", NULL, chosen->rerank);
-    output_real(&row, key, NULL, recall, "%.4f");
-    report_measurement(&row, measured);
-    return row.object;
-}
-
-static int run_setting(bench_run *run, gosset_search_options options, uint32_t threads) {
+/* One row. */
+static int run_once(bench_run *run, const measure_request *request, measurement *measured) {
     search_setup *setup = run->setup;
-    const uint32_t k = run->options->k;
-    measurement measured;
-    const measure_request request = {
-        .index = setup->index, .queries = setup->queries, .k = k, .threads = threads, .options = options};
-    gosset_search_options chosen = {.struct_size = sizeof chosen, .probe = options.probe, .rerank = options.rerank};
+    bench_row row = {.request = request, .measured = measured, .device_rate = run->device_rate};
     double expected = 0;
     gosset_status status = GOSSET_OK;
-    if (options.recall > 0) status = gosset_index_calibration(setup->index, options.recall, &chosen, &expected);
+    row.chosen = (gosset_search_options){
+        .struct_size = sizeof row.chosen, .probe = request->options.probe, .rerank = request->options.rerank};
+    if (request->options.recall > 0)
+        status = gosset_index_calibration(setup->index, request->options.recall, &row.chosen, &expected);
     if (status != GOSSET_OK) return session_failed(run->session, status);
-    status = measure_search(&request, setup->ids, setup->distances, &measured);
-    if (status != GOSSET_OK) return search_failed(run->session, status, &measured);
-    const double recall = measure_recall(setup->ids, setup->truth, setup->queries.count, k, setup->truth_per_row);
-    print_row(&run->session->output, &request, &chosen, recall, &measured);
+    status = measure_search(request, setup->ids, setup->distances, measured);
+    if (status != GOSSET_OK) return search_failed(run->session, status, measured);
+    row.recall = measure_recall(setup->ids, setup->truth, setup->queries.count, request->k, setup->truth_per_row);
+    if (run->device) {
+        const uint32_t pages = (uint32_t)(measured->pages_mean + 0.5);
+        status = device_batch(run->device, pages > 0 ? pages : 1, &row.bare_p50_us);
+        if (status != GOSSET_OK) return session_failed(run->session, status);
+    }
+    bench_print_row(&run->session->output, &row);
     fflush(stdout);
-    json_array_append_new(run->rows, make_row(&request, &chosen, recall, &measured));
-    run->points[run->point_count++] = (plot_point){.recall = recall,
-                                                   .queries_per_second = measured.queries_per_second,
-                                                   .pages = measured.pages_mean,
-                                                   .threads = threads};
+    json_array_append_new(run->rows, bench_json_row(&row));
+    if (request->rate == 0)
+        run->points[run->point_count++] = (plot_point){.recall = row.recall,
+                                                       .queries_per_second = measured->queries_per_second,
+                                                       .pages = measured->pages_mean,
+                                                       .threads = request->threads};
     return EXIT_OK;
+}
+
+/* As fast as they are answered, then as they arrive. */
+static int run_setting(bench_run *run, gosset_search_options setting, uint32_t threads) {
+    const bench_options *options = run->options;
+    measurement closed, open;
+    measure_request request = {.index = run->setup->index,
+                               .queries = run->setup->queries,
+                               .k = options->k,
+                               .threads = threads,
+                               .options = setting,
+                               .in_flight = options->in_flight,
+                               .batch = options->batch,
+                               .even = options->arrivals && strcmp(options->arrivals, "even") == 0};
+    int code = run_once(run, &request, &closed);
+    for (uint32_t i = 0; i < options->load.count && code == EXIT_OK; i++) {
+        request.rate = options->load.values[i] * closed.queries_per_second;
+        code = run_once(run, &request, &open);
+    }
+    for (uint32_t i = 0; i < options->rate.count && code == EXIT_OK; i++) {
+        request.rate = options->rate.values[i];
+        code = run_once(run, &request, &open);
+    }
+    return code;
 }
 
 static int run_threads(bench_run *run, uint32_t threads) {
@@ -143,6 +163,29 @@ static int draw(bench_run *run) {
     return EXIT_OK;
 }
 
+static int measure_device(bench_run *run) {
+    static const double seconds = 1;
+    gosset_status status = device_open(&run->device, run->options->index, run->options->io);
+    if (status == GOSSET_OK) status = device_rate(run->device, seconds, &run->device_rate);
+    if (status != GOSSET_OK) return session_failed(run->session, status);
+    output_real(&run->session->output, "device_reads_per_second", "random reads a second", run->device_rate, "%.0f");
+    return EXIT_OK;
+}
+
+static void report_setup(const bench_run *run) {
+    cli_output *output = &run->session->output;
+    const gosset_index_info *info = &run->setup->info;
+    output_text(output, "index", "index", run->options->index);
+    output_text(output, "io", "reads by", info->io);
+    output_text(output, "io_reason", *info->io_reason ? "why not better" : NULL, info->io_reason);
+    output_text(output, "cpu", "kernels", info->cpu);
+    output_count(output, "vector_count", "vectors", info->vector_count);
+    output_count(output, "query_count", "queries", run->setup->queries.count);
+    output_count(output, "k", "k", run->options->k);
+    output_count(output, "code_bytes_per_vector", "code bytes per vector", info->code_bytes);
+    output_bytes(output, "resident_bytes", "memory of the index", info->resident_bytes);
+}
+
 static int run_bench(cli_session *session, const bench_options *options, search_setup *setup) {
     bench_run run = {.session = session, .options = options, .setup = setup, .rows = json_array()};
     const count_list *threads = &options->common.threads;
@@ -150,20 +193,14 @@ static int run_bench(cli_session *session, const bench_options *options, search_
     cli_output *output = &session->output;
     run.points = malloc(settings * threads->count * sizeof *run.points);
     int code = run.points ? EXIT_OK : session_error(session, "no memory for the results");
-    output_text(output, "index", "index", options->index);
-    output_text(output, "io", "reads by", setup->info.io);
-    output_text(output, "io_reason", *setup->info.io_reason ? "why not better" : NULL, setup->info.io_reason);
-    output_text(output, "cpu", "kernels", setup->info.cpu);
-    output_count(output, "vector_count", "vectors", setup->info.vector_count);
-    output_count(output, "query_count", "queries", setup->queries.count);
-    output_count(output, "k", "k", options->k);
-    output_count(output, "code_bytes_per_vector", "code bytes per vector", setup->info.code_bytes);
-    output_bytes(output, "resident_bytes", "memory of the index", setup->info.resident_bytes);
+    report_setup(&run);
+    if (code == EXIT_OK && options->device) code = measure_device(&run);
     output_line(output, " ");
-    print_header(output, options->k);
+    bench_print_header(output, options->k);
     for (uint32_t i = 0; i < threads->count && code == EXIT_OK; i++) code = run_threads(&run, threads->values[i]);
     output_json(output, "rows", run.rows);
     if (code == EXIT_OK && options->plot) code = draw(&run);
+    device_close(run.device);
     free(run.points);
     return code;
 }
@@ -193,8 +230,16 @@ const command command_bench = {
     .explanation =
         "Runs every query at every setting and thread count and prints one row for each: the recall reached, pages\n"
         "read (mean and 99th percentile), latency, queries per second, codes compared, and where the time of a\n"
-        "query went: mapping it, comparing codes, reading pages and comparing exactly.",
+        "query went: mapping it, comparing codes, reading pages and comparing exactly.\n\n"
+        "One query after the other has the lowest latency. --in-flight lets each thread work on several, which fills\n"
+        "the device; --batch puts many into one call. --rate and --load add rows in which queries arrive by "
+        "themselves,\n"
+        "ready or not: a latency is then counted from the arrival. --device first reads random pages and nothing "
+        "else,\n"
+        "and says what share of that rate each row used, and how long a bare batch of as many pages takes.",
     .example = "  gosset bench --index photos.gosset --query query.bvecs --truth truth.ivecs \\\n"
-               "      --threads 1,2 --recall 0.9,0.95,0.99 --plot photos.svg",
+               "      --threads 1,2 --recall 0.9,0.95,0.99 --plot photos.svg\n"
+               "  gosset bench --index photos.gosset --query query.bvecs --truth truth.ivecs \\\n"
+               "      --threads 2 --recall 0.95 --in-flight 8 --load 0.5,0.8 --device",
     .run = run,
 };

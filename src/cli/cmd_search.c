@@ -9,7 +9,7 @@
 typedef struct search_command_options {
     common_options common;
     const char *index, *query, *io, *truth, *out, *distances;
-    uint32_t k, probe, rerank, show;
+    uint32_t k, probe, rerank, show, in_flight;
     double recall;
 } search_command_options;
 
@@ -22,6 +22,8 @@ static int parse(const command *self, search_command_options *options, int argc,
         {0, "probe", OPTION_COUNT, &options->probe, 0, "N", "cells to visit, instead of --recall; with --rerank"},
         {0, "rerank", OPTION_COUNT, &options->rerank, 0, "N", "candidates whose pages are read; with --probe"},
         {0, "io", OPTION_TEXT, &options->io, 0, "NAME", "auto (default), uring, threads or memory"},
+        {0, "in-flight", OPTION_COUNT, &options->in_flight, 0, "N",
+         "queries of each thread under way at once (default 1)"},
         {0, "truth", OPTION_TEXT, &options->truth, 0, "FILE", "exact neighbours, to report the recall reached"},
         {'o', "out", OPTION_TEXT, &options->out, 0, "FILE", "write the ids found, .ivecs"},
         {0, "distances", OPTION_TEXT, &options->distances, 0, "FILE", "write their exact distances, .fvecs"},
@@ -30,6 +32,7 @@ static int parse(const command *self, search_command_options *options, int argc,
     int first;
     const int code = options_parse(self, rows, sizeof rows / sizeof *rows, &options->common, argc, argv, 0, &first);
     if (code >= 0) return code;
+    if (options->in_flight > 256) return usage_error(self, "--in-flight: expected at most 256");
     return check_search_options(self, options->k, options->recall, options->probe, options->rerank, options->io);
 }
 
@@ -98,6 +101,7 @@ static int run(const command *self, int argc, char **argv) {
         measure_request request = {.index = setup.index,
                                    .queries = setup.queries,
                                    .k = options.k,
+                                   .in_flight = options.in_flight,
                                    .threads = threads > 0 ? threads : cpu_count()};
         request.options = make_options(options.recall, options.probe, options.rerank);
         const gosset_status status = measure_search(&request, setup.ids, setup.distances, &measured);
@@ -118,7 +122,9 @@ const command command_search = {
         "Each query is mapped to the sphere, the best cells' codes are compared in memory, and the pages of the\n"
         "most promising vectors are read in one batch and compared exactly: the distances are exact, only some\n"
         "neighbours may be missed. --recall says how many you want; the index was calibrated for it when it was\n"
-        "built, on vectors it has never indexed. Queries are spread over --threads.\n\n"
+        "built, on vectors it has never indexed. Queries are spread over --threads; with --in-flight each thread "
+        "works\n"
+        "on several at once, which answers more of them in a second, each a little later.\n\n"
         "--io uring reads with io_uring, threads with a pool of preads, memory loads the whole index; auto takes\n"
         "io_uring where the kernel allows it.",
     .example = "  gosset search --index photos.gosset --query query.bvecs -k 10 --recall 0.95 --truth truth.ivecs\n"

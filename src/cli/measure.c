@@ -1,100 +1,74 @@
 #include "cli/measure.h"
-#include "cli/progress.h"
+#include "cli/drive.h"
 #include "cli/session.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct shared_work {
-    const measure_request *request;
-    uint64_t *ids;
-    float *distances;
-    double *latency; /* seconds, by query */
-    double *pages;
-    atomic_size_t next;
-    atomic_int stop;
-} shared_work;
-
 typedef struct measure_worker {
-    shared_work *work;
+    drive_work *work;
     gosset_searcher *searcher;
     gosset_search_stats stats;
     gosset_status status;
-    char sentence[1024]; /* gosset_last_error() speaks of its own thread only */
+    char sentence[MEASURE_SENTENCE];
+    uint32_t number;
     pthread_t thread;
     int started;
 } measure_worker;
 
-static gosset_vectors row_of(const gosset_vectors *vectors, size_t row) {
-    const size_t packed = vectors->dimension * gosset_type_size(vectors->type);
-    gosset_vectors one = *vectors;
-    one.data = (const uint8_t *)vectors->data + row * (vectors->stride ? vectors->stride : packed);
-    one.count = 1;
-    return one;
-}
-
-static gosset_status search_queries(measure_worker *self) {
-    shared_work *work = self->work;
-    const measure_request *request = work->request;
-    uint64_t pages_before = 0;
-    for (;;) {
-        const size_t row = atomic_fetch_add(&work->next, 1);
-        if (row >= request->queries.count) return GOSSET_OK;
-        if (interrupted() || atomic_load(&work->stop)) return GOSSET_E_CANCELLED;
-        const gosset_vectors query = row_of(&request->queries, row);
-        const size_t slot = row * request->k;
-        const double started = seconds_now();
-        gosset_status status =
-            gosset_searcher_search(self->searcher, &query, request->k, work->ids + slot, work->distances + slot);
-        work->latency[row] = seconds_now() - started;
-        if (status == GOSSET_OK) status = gosset_searcher_stats(self->searcher, &self->stats);
-        if (status != GOSSET_OK) return status;
-        work->pages[row] = (double)(self->stats.pages_read - pages_before);
-        pages_before = self->stats.pages_read;
-    }
-}
-
 static void *run_worker(void *context) {
     measure_worker *self = context;
-    self->status = search_queries(self);
-    if (self->status != GOSSET_OK) {
-        if (self->status != GOSSET_E_CANCELLED)
-            snprintf(self->sentence, sizeof self->sentence, "%s", gosset_last_error());
-        atomic_store(&self->work->stop, 1);
-    }
+    self->status = drive(self->work, self->searcher, self->number, self->sentence);
+    if (self->status == GOSSET_OK) self->status = gosset_searcher_stats(self->searcher, &self->stats);
+    if (self->status != GOSSET_OK) atomic_store(&self->work->stop, 1);
     return NULL;
 }
 
 /* The first call of a searcher may allocate, and finds caches cold. */
 static gosset_status warm_up(measure_worker *self) {
     const measure_request *request = self->work->request;
+    const size_t count = request->queries.count < 16 ? request->queries.count : 16;
+    gosset_search_options options = request->options;
+    options.in_flight = request->in_flight;
+    if (request->in_flight == 0 && request->batch <= 1 && request->rate == 0) options.in_flight = 1;
     gosset_status status = gosset_searcher_create(&self->searcher, request->index, NULL);
-    if (status == GOSSET_OK) status = gosset_searcher_set(self->searcher, &request->options);
-    for (size_t row = 0; row < 16 && row < request->queries.count && status == GOSSET_OK; row++) {
-        const gosset_vectors query = row_of(&request->queries, row);
+    if (status == GOSSET_OK) status = gosset_searcher_set(self->searcher, &options);
+    for (size_t row = 0; row < count && status == GOSSET_OK; row++) {
+        const gosset_vectors query = drive_rows(&request->queries, row, 1);
         status = gosset_searcher_search(self->searcher, &query, request->k, self->work->ids, self->work->distances);
     }
-    if (status == GOSSET_OK) gosset_searcher_reset_stats(self->searcher);
+    if (status != GOSSET_OK) snprintf(self->sentence, sizeof self->sentence, "%s", gosset_last_error());
+    gosset_searcher_reset_stats(self->searcher);
     self->stats.struct_size = sizeof self->stats;
     return status;
 }
 
-static gosset_status run_all(measure_worker *workers, uint32_t count) {
-    gosset_status status = GOSSET_OK;
+/* What one of them failed of; that the others were then stopped is no news. */
+static const measure_worker *first_failure(const measure_worker *workers, uint32_t count) {
+    const measure_worker *failure = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (workers[i].status == GOSSET_OK) continue;
+        if (failure == NULL || (failure->status == GOSSET_E_CANCELLED && workers[i].status != GOSSET_E_CANCELLED))
+            failure = &workers[i];
+    }
+    return failure;
+}
+
+static void run_all(measure_worker *workers, uint32_t count) {
     for (uint32_t i = 1; i < count; i++) {
         workers[i].started = pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0;
-        if (!workers[i].started) status = GOSSET_E_THREAD;
+        if (!workers[i].started) {
+            workers[i].status = GOSSET_E_THREAD;
+            snprintf(workers[i].sentence, sizeof workers[i].sentence, "%s", gosset_strerror(GOSSET_E_THREAD));
+        }
     }
     run_worker(&workers[0]);
     for (uint32_t i = 1; i < count; i++) {
         if (workers[i].started) pthread_join(workers[i].thread, NULL);
     }
-    for (uint32_t i = 0; i < count && status == GOSSET_OK; i++) status = workers[i].status;
-    return status;
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -102,8 +76,7 @@ static int compare_doubles(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* Nearest rank; sorts the values. */
-static double percentile(double *values, size_t count, double share) {
+double percentile(double *values, size_t count, double share) {
     qsort(values, count, sizeof *values, compare_doubles);
     size_t rank = (size_t)(share * (double)count);
     if (rank >= count) rank = count - 1;
@@ -129,7 +102,7 @@ static void add_stats(gosset_search_stats *sum, const gosset_search_stats *stats
     sum->io_ns += stats->io_ns;
 }
 
-static void summarize(measurement *out, shared_work *work, const measure_worker *workers, double seconds) {
+static void summarize(measurement *out, drive_work *work, const measure_worker *workers, double seconds) {
     const size_t count = work->request->queries.count;
     for (uint32_t i = 0; i < work->request->threads; i++) add_stats(&out->sum, &workers[i].stats);
     out->queries_per_second = (double)count / seconds;
@@ -140,26 +113,39 @@ static void summarize(measurement *out, shared_work *work, const measure_worker 
     out->pages_p99 = percentile(work->pages, count, 0.99);
 }
 
+static gosset_status prepare(drive_work *work, measure_worker *workers) {
+    const size_t count = work->request->queries.count;
+    gosset_status status = GOSSET_OK;
+    work->started = calloc(count, sizeof *work->started);
+    work->latency = calloc(count, sizeof *work->latency);
+    work->pages = calloc(count, sizeof *work->pages);
+    if (!workers || !work->started || !work->latency || !work->pages) return GOSSET_E_NO_MEMORY;
+    for (uint32_t i = 0; i < work->request->threads && status == GOSSET_OK; i++) {
+        workers[i].work = work;
+        workers[i].number = i;
+        status = workers[i].status = warm_up(&workers[i]);
+    }
+    return status;
+}
+
 gosset_status measure_search(const measure_request *request, uint64_t *ids, float *distances, measurement *out) {
     memset(out, 0, sizeof *out);
-    shared_work work = {.request = request, .ids = ids, .distances = distances};
+    drive_work work = {.request = request, .ids = ids, .distances = distances};
     measure_worker *workers = calloc(request->threads, sizeof *workers);
-    work.latency = calloc(request->queries.count, sizeof *work.latency);
-    work.pages = calloc(request->queries.count, sizeof *work.pages);
-    gosset_status status = workers && work.latency && work.pages ? GOSSET_OK : GOSSET_E_NO_MEMORY;
-    for (uint32_t i = 0; i < request->threads && status == GOSSET_OK; i++) {
-        workers[i].work = &work;
-        status = warm_up(&workers[i]);
-    }
+    gosset_status status = prepare(&work, workers);
     if (status == GOSSET_OK) {
         const double started = seconds_now();
-        status = run_all(workers, request->threads);
-        if (status == GOSSET_OK) summarize(out, &work, workers, seconds_now() - started);
+        run_all(workers, request->threads);
+        const double seconds = seconds_now() - started;
+        if (first_failure(workers, request->threads) == NULL) summarize(out, &work, workers, seconds);
     }
-    for (uint32_t i = 0; i < request->threads && workers; i++) {
-        gosset_searcher_free(workers[i].searcher);
-        if (workers[i].sentence[0]) fprintf(stderr, "gosset: %s\n", workers[i].sentence);
+    const measure_worker *failure = workers ? first_failure(workers, request->threads) : NULL;
+    if (failure) {
+        status = failure->status;
+        snprintf(out->failure, sizeof out->failure, "%s", failure->sentence);
     }
+    for (uint32_t i = 0; i < request->threads && workers; i++) gosset_searcher_free(workers[i].searcher);
+    free(work.started);
     free(work.latency);
     free(work.pages);
     free(workers);

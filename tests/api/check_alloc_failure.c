@@ -98,6 +98,25 @@ static gosset_status searching(const gosset_env *env) {
     return status;
 }
 
+/* With an event the reader is opened anew. */
+static gosset_status submitting(const gosset_env *env) {
+    uint64_t ids[3];
+    gosset_searcher *searcher = NULL;
+    gosset_completion over;
+    gosset_vectors query = rows_of(&w.query, 0, 1);
+    size_t count;
+    int event;
+    gosset_status status = gosset_searcher_create(&searcher, shared, env);
+    if (status == GOSSET_OK) status = gosset_searcher_eventfd(searcher, &event);
+    if (status == GOSSET_OK) status = gosset_searcher_submit(searcher, &query, 3, ids, NULL, 5);
+    if (status == GOSSET_OK) {
+        ck_ok(gosset_searcher_wait(searcher, &over, 1, &count));
+        ck_assert_uint_eq(over.tag, 5);
+    }
+    gosset_searcher_free(searcher);
+    return status;
+}
+
 static gosset_status exact(const gosset_env *env) {
     uint64_t ids[30];
     gosset_vectors query = rows_of(&w.query, 0, 3);
@@ -137,9 +156,9 @@ START_TEST(test_every_allocation_fails_once) {
         attempt_fn attempt;
         int slow;
     } attempts[] = {
-        {"write", writing, 0},    {"merge", merging, 0},    {"open", opening, 0}, {"memory", opening_in_memory, 0},
-        {"verify", verifying, 0}, {"search", searching, 0}, {"exact", exact, 0},  {"load", loading, 0},
-        {"lattice", lattice, 0},  {"train", training, 1}};
+        {"write", writing, 0},    {"merge", merging, 0},    {"open", opening, 0},      {"memory", opening_in_memory, 0},
+        {"verify", verifying, 0}, {"search", searching, 0}, {"submit", submitting, 0}, {"exact", exact, 0},
+        {"load", loading, 0},     {"lattice", lattice, 0},  {"train", training, 1}};
     gosset_vectors left = rows_of(&w.base, 0, ROWS), right = rows_of(&w.base, ROWS, 200);
     const char *path = build("left", &left, NULL);
     build("right", &right, NULL);
@@ -154,6 +173,6 @@ END_TEST
 
 TCase *case_alloc_failure(void) {
     TCase *tcase = tcase_create("allocation failure");
-    tcase_add_loop_test(tcase, test_every_allocation_fails_once, 0, 10);
+    tcase_add_loop_test(tcase, test_every_allocation_fails_once, 0, 11);
     return tcase;
 }

@@ -65,4 +65,5 @@ TCase *case_budget(void);
 TCase *case_calibration(void);
 TCase *case_alloc_failure(void);
 TCase *case_threads(void);
+TCase *case_submit(void);
 #endif

@@ -94,6 +94,31 @@ START_TEST(damaged_base) {
 }
 END_TEST
 
+/* Whichever thread meets it, one line names file and page; that the others were stopped is no news. */
+START_TEST(damaged_page) {
+    static const char *const ways[][4] = {{"--threads", "1", "--in-flight", "1"},
+                                          {"--threads", "3", "--in-flight", "1"},
+                                          {"--threads", "3", "--in-flight", "4"}};
+    const tool_result *result =
+        run_tool("build", "--model", "map.model", "--base", "base.fvecs", "--out", "spoilt.gosset", NULL);
+    ck_assert_msg(result->code == 0, "%s", result->err);
+    size_t size;
+    unsigned char *bytes = file_bytes(here("spoilt.gosset/shard-1-0000.gosset"), &size);
+    bytes[size - 40 * 4096 + 77] ^= 1; /* pages are the end of the file */
+    file_write(here("spoilt.gosset/shard-1-0000.gosset"), bytes, size);
+    free(bytes);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        check_failure(run_tool("search", "--index", "spoilt.gosset", "--query", "query.fvecs", "--probe", "100000",
+                               "--rerank", "4000", ways[i][0], ways[i][1], ways[i][2], ways[i][3], NULL),
+                      "gosset search: spoilt.gosset/shard-1-0000.gosset: page ", "checksum");
+        check_failure(run_tool("bench", "--index", "spoilt.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs",
+                               "--probe", "100000", "--rerank", "4000", ways[i][0], ways[i][1], ways[i][2], ways[i][3],
+                               "--json", NULL),
+                      "gosset bench: spoilt.gosset/shard-1-0000.gosset: page ", "checksum");
+    }
+}
+END_TEST
+
 START_TEST(no_place_to_write) {
     check_failure(
         run_tool("train", "--learn", "learn.fvecs", "--out", "no/such/x.model", "--epochs", "1", "--width", "16", NULL),
@@ -117,6 +142,7 @@ TCase *failure_cases(void) {
     tcase_add_test(cases, wrong_kinds);
     tcase_add_test(cases, not_a_number);
     tcase_add_test(cases, damaged_base);
+    tcase_add_test(cases, damaged_page);
     tcase_add_test(cases, no_place_to_write);
     return cases;
 }

@@ -42,6 +42,70 @@ START_TEST(bench_rows) {
 }
 END_TEST
 
+/* Ways of asking: the same answers, and each row says which way it was. */
+START_TEST(bench_ways) {
+    static const char *const ways[][4] = {{"--in-flight", "5", "--io", "auto"},
+                                          {"--batch", "32", "--io", "threads"},
+                                          {"--in-flight", "3", "--io", "memory"}};
+    const json_t *plain = run_json("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs",
+                                   "--threads", "1", "--recall", "0.9", NULL)
+                              ->json;
+    const double recall = real_of(json_array_get(json_object_get(plain, "rows"), 0), "recall_at_10");
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const json_t *json =
+            run_json("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs", "--threads",
+                     "2", "--recall", "0.9", ways[i][0], ways[i][1], ways[i][2], ways[i][3], NULL)
+                ->json;
+        const json_t *row = json_array_get(json_object_get(json, "rows"), 0);
+        ck_assert_double_eq(real_of(row, "recall_at_10"), recall);
+        ck_assert_int_eq(count_of(row, i == 1 ? "batch" : "in_flight"), atoi(ways[i][1]));
+        ck_assert_double_gt(real_of(row, "pages_per_query_mean"), 0);
+        ck_assert_double_ge(real_of(row, "latency_p99_us"), real_of(row, "latency_p50_us"));
+    }
+}
+END_TEST
+
+/* Queries that arrive: as many as arrive are answered, and not many more. */
+START_TEST(bench_arrivals) {
+    const json_t *json = run_json("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs",
+                                  "--threads", "2", "--recall", "0.9", "--load", "0.2", "--rate", "400", "--arrivals",
+                                  _i ? "even" : "random", "--device", NULL)
+                             ->json;
+    const json_t *rows = json_object_get(json, "rows");
+    ck_assert_uint_eq(json_array_size(rows), 3);
+    ck_assert_double_gt(real_of(json, "device_reads_per_second"), 0);
+    const json_t *closed = json_array_get(rows, 0), *load = json_array_get(rows, 1), *rate = json_array_get(rows, 2);
+    ck_assert(json_is_null(json_object_get(closed, "arrivals_per_second")));
+    ck_assert_double_eq_tol(real_of(load, "arrivals_per_second"), 0.2 * real_of(closed, "queries_per_second"), 1e-3);
+    ck_assert_double_eq(real_of(rate, "arrivals_per_second"), 400);
+    ck_assert_double_gt(real_of(rate, "queries_per_second"), 400 / 4.0);
+    ck_assert_double_lt(real_of(rate, "queries_per_second"), 400 * 2.0); /* 100 of them: chance is coarse */
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *row = json_array_get(rows, i);
+        ck_assert_double_eq(real_of(row, "recall_at_10"), real_of(closed, "recall_at_10"));
+        ck_assert_double_gt(real_of(row, "device_share"), 0);
+        ck_assert_double_gt(real_of(row, "bare_batch_p50_us"), 0);
+        ck_assert_double_gt(real_of(row, "latency_p50_us"), 0);
+    }
+}
+END_TEST
+
+START_TEST(bench_ways_exclude_each_other) {
+    static const struct {
+        const char *option, *value, *other, *other_value, *words;
+    } wrong[] = {{"--batch", "8", "--load", "0.5", "--batch excludes"},
+                 {"--in-flight", "257", "--k", "5", "at most 256"},
+                 {"--arrivals", "even", "--k", "5", "--arrivals needs"},
+                 {"--arrivals", "never", "--rate", "9", "random or even"},
+                 {"--io", "memory", "--k", "5", "nothing is read"}};
+    const tool_result *result =
+        run_tool("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs", wrong[_i].option,
+                 wrong[_i].value, wrong[_i].other, wrong[_i].other_value, _i == 4 ? "--device" : NULL, NULL);
+    ck_assert_int_eq(result->code, 2);
+    ck_assert_msg(strstr(result->err, wrong[_i].words) != NULL, "%s", result->err);
+}
+END_TEST
+
 /* With gnuplot there is a plot; without it, a sentence that says what to install, before anything is measured. */
 START_TEST(bench_plot) {
     const tool_result *result = run_tool("bench", "--index", "all.gosset", "--query", "query.fvecs", "--truth",
@@ -167,6 +231,9 @@ END_TEST
 TCase *measure_cases(void) {
     TCase *cases = tcase_create("measure");
     tcase_add_test(cases, bench_rows);
+    tcase_add_test(cases, bench_ways);
+    tcase_add_loop_test(cases, bench_arrivals, 0, 2);
+    tcase_add_loop_test(cases, bench_ways_exclude_each_other, 0, 5);
     tcase_add_test(cases, bench_plot);
     tcase_add_test(cases, bench_without_gnuplot);
     tcase_add_test(cases, codes_are_right);

@@ -1,0 +1,187 @@
+#include "cli/drive.h"
+#include "base/rng.h"
+#include "cli/progress.h"
+#include "cli/session.h"
+
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+enum { COMPLETIONS = 64 };
+/* Sleeping ends late; the last part of a wait for the next arrival is spent polling. */
+static const double wake_up_seconds = 100e-6;
+
+gosset_vectors drive_rows(const gosset_vectors *vectors, size_t row, size_t count) {
+    const size_t packed = vectors->dimension * gosset_type_size(vectors->type);
+    gosset_vectors part = *vectors;
+    part.data = (const uint8_t *)vectors->data + row * (vectors->stride ? vectors->stride : packed);
+    part.count = count;
+    return part;
+}
+
+static int must_stop(drive_work *work) {
+    return interrupted() || atomic_load(&work->stop);
+}
+
+/* ---- calls that wait ------------------------------------------------------------------------------------- */
+
+static gosset_status pages_so_far(const gosset_searcher *searcher, uint64_t *pages) {
+    gosset_search_stats stats = {.struct_size = sizeof stats};
+    const gosset_status status = gosset_searcher_stats(searcher, &stats);
+    *pages = stats.pages_read;
+    return status;
+}
+
+static gosset_status drive_calls(drive_work *work, gosset_searcher *searcher, size_t batch) {
+    const measure_request *request = work->request;
+    uint64_t before = 0, after;
+    for (;;) {
+        const size_t row = atomic_fetch_add(&work->next, batch);
+        if (row >= request->queries.count) return GOSSET_OK;
+        if (must_stop(work)) return GOSSET_E_CANCELLED;
+        const size_t left = request->queries.count - row, count = left < batch ? left : batch;
+        const gosset_vectors queries = drive_rows(&request->queries, row, count);
+        const size_t slot = row * request->k;
+        const double started = seconds_now();
+        gosset_status status =
+            gosset_searcher_search(searcher, &queries, request->k, work->ids + slot, work->distances + slot);
+        const double took = seconds_now() - started;
+        if (status == GOSSET_OK) status = pages_so_far(searcher, &after);
+        if (status != GOSSET_OK) return status;
+        for (size_t i = row; i < row + count; i++) {
+            work->latency[i] = took;
+            work->pages[i] = (double)(after - before) / (double)count;
+        }
+        before = after;
+    }
+}
+
+/* ---- queries in flight ----------------------------------------------------------------------------------- */
+
+/* One thread's view of its queries. */
+typedef struct flight {
+    drive_work *work;
+    gosset_searcher *searcher;
+    size_t row;    /* claimed and to be submitted next; queries.count when there are none left */
+    size_t flying; /* submitted and not over */
+    char *sentence;
+} flight;
+
+static void claim(flight *f) {
+    const size_t count = f->work->request->queries.count;
+    f->row = atomic_fetch_add(&f->work->next, 1);
+    if (f->row > count) f->row = count;
+}
+
+/* Submits the claimed query and claims the next. GOSSET_E_BUSY leaves it claimed. */
+static gosset_status submit(flight *f, double started) {
+    drive_work *work = f->work;
+    const measure_request *request = work->request;
+    const gosset_vectors query = drive_rows(&request->queries, f->row, 1);
+    const size_t slot = f->row * request->k;
+    const gosset_status status =
+        gosset_searcher_submit(f->searcher, &query, request->k, work->ids + slot, work->distances + slot, f->row);
+    if (status != GOSSET_OK) return status;
+    work->started[f->row] = started;
+    f->flying++;
+    claim(f);
+    return GOSSET_OK;
+}
+
+static gosset_status take_in(flight *f, int wait) {
+    gosset_completion completions[COMPLETIONS];
+    size_t count = 0;
+    gosset_status status = wait ? gosset_searcher_wait(f->searcher, completions, COMPLETIONS, &count)
+                                : gosset_searcher_poll(f->searcher, completions, COMPLETIONS, &count);
+    const double now = seconds_now();
+    for (size_t i = 0; i < count; i++) {
+        const gosset_completion *over = &completions[i];
+        f->work->latency[over->tag] = now - f->work->started[over->tag];
+        f->work->pages[over->tag] = over->pages_read;
+        if (over->status != GOSSET_OK && status == GOSSET_OK) {
+            snprintf(f->sentence, MEASURE_SENTENCE, "%s", over->error);
+            status = over->status;
+        }
+    }
+    f->flying -= count;
+    return status;
+}
+
+static gosset_status drive_in_flight(flight *f) {
+    const size_t count = f->work->request->queries.count;
+    while (f->row < count || f->flying > 0) {
+        gosset_status status = GOSSET_OK;
+        if (must_stop(f->work)) return GOSSET_E_CANCELLED;
+        while (f->row < count && status == GOSSET_OK) status = submit(f, seconds_now());
+        if (status == GOSSET_OK || status == GOSSET_E_BUSY) status = take_in(f, 1);
+        if (status != GOSSET_OK) return status;
+    }
+    return GOSSET_OK;
+}
+
+/* ---- queries that arrive --------------------------------------------------------------------------------- */
+
+static void sleep_until(double time, int event) {
+    const double left = time - seconds_now() - wake_up_seconds;
+    if (left <= 0) return;
+    const struct timespec most = {.tv_sec = (time_t)left, .tv_nsec = (long)((left - floor(left)) * 1e9)};
+    struct pollfd pages = {.fd = event, .events = POLLIN};
+    ppoll(&pages, 1, &most, NULL);
+}
+
+/* Exponential gaps on every thread make a Poisson process of all of them; no gaps are the same twice in a run. */
+static double gap(const measure_request *request, gosset__rng *rng) {
+    const double mean = request->threads / request->rate;
+    return request->even ? mean : -log(1 - gosset__rng_unit(rng)) * mean;
+}
+
+static gosset_status drive_at_rate(flight *f, uint32_t thread) {
+    const measure_request *request = f->work->request;
+    const size_t count = request->queries.count;
+    gosset__rng rng = gosset__rng_make(1, thread);
+    int event = -1;
+    gosset_status status = gosset_searcher_eventfd(f->searcher, &event);
+    prctl(PR_SET_TIMERSLACK, 1);
+    double arrival = seconds_now() + gap(request, &rng);
+    while (status == GOSSET_OK && (f->row < count || f->flying > 0)) {
+        if (must_stop(f->work)) return GOSSET_E_CANCELLED;
+        const size_t flying = f->flying;
+        if (f->row < count && seconds_now() >= arrival) {
+            status = submit(f, arrival);
+            if (status == GOSSET_OK) arrival += gap(request, &rng);
+            if (status == GOSSET_E_BUSY) status = take_in(f, 1);
+            continue;
+        }
+        if (flying > 0) status = take_in(f, 0);
+        if (f->flying == flying) sleep_until(f->row < count ? arrival : seconds_now() + 1, event);
+    }
+    return status;
+}
+
+/* After a failure: only this thread can wait for what it submitted. */
+static void land(flight *f) {
+    gosset_completion completions[COMPLETIONS];
+    size_t count = 1;
+    while (f->flying > 0 && count > 0 &&
+           gosset_searcher_wait(f->searcher, completions, COMPLETIONS, &count) == GOSSET_OK)
+        f->flying -= count;
+}
+
+gosset_status drive(drive_work *work, gosset_searcher *searcher, uint32_t thread, char sentence[MEASURE_SENTENCE]) {
+    const measure_request *request = work->request;
+    flight f = {.work = work, .searcher = searcher, .sentence = sentence};
+    gosset_status status;
+    *sentence = 0;
+    if (request->rate > 0 || (request->in_flight > 1 && request->batch <= 1)) {
+        claim(&f);
+        status = request->rate > 0 ? drive_at_rate(&f, thread) : drive_in_flight(&f);
+    } else {
+        status = drive_calls(work, searcher, request->batch > 1 ? request->batch : 1);
+    }
+    if (status != GOSSET_OK && status != GOSSET_E_CANCELLED && *sentence == 0)
+        snprintf(sentence, MEASURE_SENTENCE, "%s", gosset_last_error());
+    land(&f);
+    return status;
+}
