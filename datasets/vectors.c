@@ -394,19 +394,24 @@ gosset_status gosset_dataset_read_integers(gosset_dataset *dataset, uint64_t fir
 
 /* ---- write ------------------------------------------------------------------------------------------------ */
 
-static int write_rows(FILE *file, const dataset_format *format, uint64_t count, uint32_t dimension, const void *rows) {
-    const size_t row_size = dimension * dataset_element_size(format->element);
-    const uint32_t header[2] = {(uint32_t)count, dimension};
-    if (format->family == FAMILY_BIN && fwrite(header, sizeof header, 1, file) != 1) return 0;
-    for (uint64_t i = 0; i < count; i++) {
-        if (format->family == FAMILY_VECS && fwrite(&dimension, sizeof dimension, 1, file) != 1) return 0;
-        if (fwrite((const uint8_t *)rows + i * row_size, row_size, 1, file) != 1) return 0;
-    }
-    return fflush(file) == 0;
+struct gosset_dataset_writer {
+    char *path;
+    FILE *file;
+    const dataset_format *format;
+    uint64_t count, written;
+    uint32_t dimension;
+};
+
+static void abandon(gosset_dataset_writer *writer) {
+    if (writer->file) fclose(writer->file);
+    if (writer->file) unlink(writer->path);
+    free(writer->path);
+    free(writer);
 }
 
-gosset_status gosset_dataset_write(const char *path, gosset_element element, uint64_t count, uint32_t dimension,
-                                   const void *rows) {
+gosset_status gosset_dataset_create(gosset_dataset_writer **out, const char *path, gosset_element element,
+                                    uint64_t count, uint32_t dimension) {
+    *out = NULL;
     const dataset_format *format = find_format(path);
     if (!format) return GOSSET_E_UNSUPPORTED;
     if (format->family == FAMILY_NPY || format->element != element)
@@ -414,13 +419,65 @@ gosset_status gosset_dataset_write(const char *path, gosset_element element, uin
     if (dimension == 0 || (format->family == FAMILY_BIN && count > UINT32_MAX))
         return dataset_fail(GOSSET_E_ARGUMENT, "%s: %llu x %u cannot be written in this format", path,
                             (unsigned long long)count, dimension);
-    FILE *file = fopen(path, "wbe");
-    if (!file) return fail_errno(path, "create");
-    const int written = write_rows(file, format, count, dimension, rows);
-    const int code = errno;
-    if (fclose(file) == 0 && written) return GOSSET_OK;
-    if (!written) errno = code;
-    const gosset_status status = fail_errno(path, "write");
-    unlink(path);
+    gosset_dataset_writer *writer = calloc(1, sizeof *writer);
+    if (!writer) return dataset_fail(GOSSET_E_NO_MEMORY, "%s: no memory", path);
+    *writer = (gosset_dataset_writer){strdup(path), NULL, format, count, 0, dimension};
+    const uint32_t header[2] = {(uint32_t)count, dimension};
+    gosset_status status = GOSSET_OK;
+    if (!writer->path)
+        status = dataset_fail(GOSSET_E_NO_MEMORY, "%s: no memory", path);
+    else if (!(writer->file = fopen(path, "wbe")))
+        status = fail_errno(path, "create");
+    else if (format->family == FAMILY_BIN && fwrite(header, sizeof header, 1, writer->file) != 1)
+        status = fail_errno(path, "write");
+    if (status != GOSSET_OK) {
+        abandon(writer);
+        return status;
+    }
+    *out = writer;
+    return GOSSET_OK;
+}
+
+gosset_status gosset_dataset_append(gosset_dataset_writer *writer, uint64_t count, const void *rows) {
+    const size_t row_size = writer->dimension * dataset_element_size(writer->format->element);
+    const int headed = writer->format->family == FAMILY_VECS;
+    if (count > writer->count - writer->written)
+        return dataset_fail(GOSSET_E_ARGUMENT, "%s: more rows than the %llu announced", writer->path,
+                            (unsigned long long)writer->count);
+    for (uint64_t i = 0; i < count; i++) {
+        if ((headed && fwrite(&writer->dimension, sizeof writer->dimension, 1, writer->file) != 1) ||
+            fwrite((const uint8_t *)rows + i * row_size, row_size, 1, writer->file) != 1)
+            return fail_errno(writer->path, "write");
+    }
+    writer->written += count;
+    return GOSSET_OK;
+}
+
+gosset_status gosset_dataset_finish(gosset_dataset_writer *writer, int keep) {
+    gosset_status status = GOSSET_OK;
+    if (keep && writer->written != writer->count)
+        status = dataset_fail(GOSSET_E_STATE, "%s: %llu rows written, %llu announced", writer->path,
+                              (unsigned long long)writer->written, (unsigned long long)writer->count);
+    else if (keep && fflush(writer->file) != 0)
+        status = fail_errno(writer->path, "write");
+    if (keep && status == GOSSET_OK) {
+        FILE *file = writer->file;
+        writer->file = NULL;
+        if (fclose(file) != 0) {
+            status = fail_errno(writer->path, "write");
+            unlink(writer->path);
+        }
+    }
+    abandon(writer);
     return status;
+}
+
+gosset_status gosset_dataset_write(const char *path, gosset_element element, uint64_t count, uint32_t dimension,
+                                   const void *rows) {
+    gosset_dataset_writer *writer = NULL;
+    gosset_status status = gosset_dataset_create(&writer, path, element, count, dimension);
+    if (status != GOSSET_OK) return status;
+    status = gosset_dataset_append(writer, count, rows);
+    const gosset_status finished = gosset_dataset_finish(writer, status == GOSSET_OK);
+    return status == GOSSET_OK ? finished : status;
 }

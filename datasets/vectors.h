@@ -61,4 +61,15 @@ GOSSET_CHECK_RESULT gosset_status gosset_dataset_read_integers(gosset_dataset *d
 GOSSET_CHECK_RESULT gosset_status gosset_dataset_write(const char *path, gosset_element element, uint64_t count,
                                                        uint32_t dimension, const void *rows);
 
+/** A file written piece by piece; one thread at a time. */
+typedef struct gosset_dataset_writer gosset_dataset_writer;
+
+/** As gosset_dataset_write, with the rows to come: exactly `count` of them. */
+GOSSET_CHECK_RESULT gosset_status gosset_dataset_create(gosset_dataset_writer **out, const char *path,
+                                                        gosset_element element, uint64_t count, uint32_t dimension);
+GOSSET_CHECK_RESULT gosset_status gosset_dataset_append(gosset_dataset_writer *writer, uint64_t count,
+                                                        const void *rows);
+/** Frees the writer. keep 0, a missing row or a failed write removes the file. */
+GOSSET_CHECK_RESULT gosset_status gosset_dataset_finish(gosset_dataset_writer *writer, int keep);
+
 #endif /* GOSSET_DATASETS_VECTORS_H */

@@ -1,6 +1,7 @@
 /* What is written is what is read, and a failed write leaves nothing. */
 #include "datasets_tests.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,6 +58,34 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* Pieces make the file that one call makes; what was not finished is no file. */
+START_TEST(pieces) {
+    const unsigned char rows[6] = {1, 2, 3, 4, 5, 6};
+    const char *path = temp_path(directory, _i ? "p.u8bin" : "p.bvecs");
+    const char *whole = temp_path(directory, _i ? "w.u8bin" : "w.bvecs");
+    gosset_dataset_writer *writer;
+    size_t sizes[2];
+    ck_assert_int_eq(gosset_dataset_create(&writer, path, GOSSET_ELEMENT_U8, 3, 2), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_append(writer, 1, rows), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_append(writer, 2, rows + 2), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_append(writer, 1, rows), GOSSET_E_ARGUMENT);
+    ck_assert_int_eq(gosset_dataset_finish(writer, 1), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_write(whole, GOSSET_ELEMENT_U8, 3, 2, rows), GOSSET_OK);
+    unsigned char *a = file_bytes(path, &sizes[0]), *b = file_bytes(whole, &sizes[1]);
+    ck_assert_uint_eq(sizes[0], sizes[1]);
+    ck_assert_mem_eq(a, b, sizes[0]);
+    free(a);
+    free(b);
+    ck_assert_int_eq(unlink(path) + unlink(whole), 0);
+    ck_assert_int_eq(gosset_dataset_create(&writer, path, GOSSET_ELEMENT_U8, 3, 2), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_append(writer, 2, rows), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_finish(writer, 1), GOSSET_E_STATE);
+    ck_assert_int_eq(gosset_dataset_create(&writer, path, GOSSET_ELEMENT_U8, 3, 2), GOSSET_OK);
+    ck_assert_int_eq(gosset_dataset_finish(writer, 0), GOSSET_OK);
+    ck_assert_uint_eq(directory_entries(directory), 0);
+}
+END_TEST
+
 START_TEST(full_disk) {
     const char *path = temp_path(directory, "a.fvecs");
     static float rows[1 << 16];
@@ -72,6 +101,7 @@ TCase *write_cases(void) {
     TCase *cases = tcase_create("write");
     tcase_add_loop_test(cases, round_trip, 0, 7);
     tcase_add_test(cases, refused);
+    tcase_add_loop_test(cases, pieces, 0, 2);
     tcase_add_test(cases, full_disk);
     return cases;
 }

@@ -28,5 +28,6 @@ double element_at(const gosset_vectors *vectors, size_t i, uint32_t j);
 TCase *read_cases(void);
 TCase *malformed_cases(void);
 TCase *write_cases(void);
+TCase *grow_cases(void);
 
 #endif

@@ -59,7 +59,7 @@ double element_at(const gosset_vectors *vectors, size_t i, uint32_t j) {
 
 int main(void) {
     Suite *suite = suite_create("datasets");
-    TCase *cases[] = {read_cases(), malformed_cases(), write_cases()};
+    TCase *cases[] = {read_cases(), malformed_cases(), write_cases(), grow_cases()};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tcase_add_checked_fixture(cases[i], make_directory, drop_directory);
         tcase_set_timeout(cases[i], 60);
