@@ -110,7 +110,7 @@ typedef struct gosset_search_options {
     double recall;   /* target recall@k in (0, 1); the index's calibration sets probe and rerank */
     uint32_t probe;  /* cells visited, best first; needs rerank; excludes recall */
     uint32_t rerank; /* candidates whose pages are read */
-    uint32_t in_flight; /* queries under way at once, 1..256; 0 = 8. See gosset_searcher_search and _submit */
+    uint32_t in_flight; /* queries under way at once, 1..256; 0 = 16. See gosset_searcher_search and _submit */
 } gosset_search_options;
 
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index,

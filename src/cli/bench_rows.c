@@ -6,9 +6,9 @@
 void bench_print_header(const cli_output *output, uint32_t k) {
     char recall[24];
     snprintf(recall, sizeof recall, "recall@%u", k);
-    output_line(output, "%7s %6s %7s %7s %6s %6s %9s %6s %5s %7s %7s %7s %5s %7s %6s %6s %6s %6s", "threads", "flight",
-                "arrive", "target", "probe", "rerank", recall, "pages", "p99", "p50 us", "p99 us", "q/s", "disk",
-                "codes", "map us", "scan", "read", "bare");
+    output_line(output, "%7s %6s %7s %7s %6s %6s %9s %6s %5s %7s %7s %7s %5s %7s %6s %6s %6s %6s %6s", "threads",
+                "flight", "arrive", "target", "probe", "rerank", recall, "pages", "p99", "p50 us", "p99 us", "q/s",
+                "disk", "codes", "map us", "scan", "read", "cpu", "bare");
 }
 
 static double device_share(const bench_row *row) {
@@ -33,13 +33,14 @@ void bench_print_row(const cli_output *output, const bench_row *row) {
         snprintf(flight, sizeof flight, "b%u", request->batch);
     else if (request->in_flight > 0)
         snprintf(flight, sizeof flight, "%u", request->in_flight);
-    output_line(output, "%7u %6s %7s %7s %6u %6u %9.4f %6.1f %5.0f %7.0f %7.0f %7.0f %5s %7.0f %6.1f %6.1f %6.1f %6s",
+    output_line(output,
+                "%7u %6s %7s %7s %6u %6u %9.4f %6.1f %5.0f %7.0f %7.0f %7.0f %5s %7.0f %6.1f %6.1f %6.1f %6.1f %6s",
                 request->threads, flight, number(arrive, request->rate, "%.0f"),
                 number(target, request->options.recall, "%.3f"), row->chosen.probe, row->chosen.rerank, row->recall,
                 m->pages_mean, m->pages_p99, m->latency_p50_us, m->latency_p99_us, m->queries_per_second,
                 number(disk, share, "%.0f%%"), (double)m->sum.codes_scanned / queries,
                 (double)m->sum.encode_ns / queries / 1e3, (double)m->sum.scan_ns / queries / 1e3,
-                (double)m->sum.io_ns / queries / 1e3, number(bare, row->bare_p50_us, "%.0f"));
+                (double)m->sum.io_ns / queries / 1e3, m->cpu_us, number(bare, row->bare_p50_us, "%.0f"));
 }
 
 json_t *bench_json_row(const bench_row *row) {

@@ -21,6 +21,7 @@ typedef struct measurement {
     double queries_per_second;
     double latency_mean_us, latency_p50_us, latency_p99_us;
     double pages_mean, pages_p99;
+    double cpu_us;                  /* of this process for a query, in the kernel and out of it */
     gosset_search_stats sum;        /* over all queries */
     char failure[MEASURE_SENTENCE]; /* why it failed: the library's sentences belong to the thread they arose on */
 } measurement;

@@ -114,6 +114,7 @@ void report_measurement(cli_output *output, const measurement *measured) {
     output_real(output, "latency_p99_us", "latency, p99", measured->latency_p99_us, "%.0f us");
     output_real(output, "latency_mean_us", NULL, measured->latency_mean_us, "%.0f us");
     output_real(output, "queries_per_second", "queries per second", measured->queries_per_second, "%.0f");
+    output_real(output, "cpu_us", NULL, measured->cpu_us, "%.1f us");
     output_real(output, "cells_per_query", NULL, (double)measured->sum.cells_probed / queries, "%.1f");
     output_real(output, "codes_per_query", "codes compared per query", (double)measured->sum.codes_scanned / queries,
                 "%.0f");
