@@ -216,8 +216,8 @@ static void write_block(const gosset__e8 *e8, const block *b, const float *x, ui
 
 /* ---- the blocks together ---------------------------------------------------------------------------------- */
 
-/** r_b for y = t x: its norm and distance in every block. Returns the sum of the norms. */
-static uint32_t round_blocks(const gosset__e8 *e8, const double *x, double t, block *blocks) {
+/** Norm of the point of E8^k nearest to t x; `blocks` remembers those of the blocks. */
+static uint32_t norm_at(const gosset__e8 *e8, const double *x, double t, block *blocks) {
     double y[EIGHT];
     int32_t point[EIGHT];
     uint32_t sum = 0;
@@ -225,29 +225,27 @@ static uint32_t round_blocks(const gosset__e8 *e8, const double *x, double t, bl
         for (uint32_t i = 0; i < EIGHT; i++) y[i] = t * x[i];
         blocks[b].norm = gosset__e8_round(y, point);
         sum += blocks[b].norm;
-        blocks[b].slack = 0;
-        for (uint32_t i = 0; i < EIGHT; i++) blocks[b].slack += (y[i] - 0.5 * point[i]) * (y[i] - 0.5 * point[i]);
     }
     return sum;
 }
 
-/** A t near the jump of the norm across R, with round_blocks done for it: secant steps in a bracket. Any result is
- * valid; a good one makes the windows narrow. Returns the norm there. */
+/** A t near the jump of the norm across R, with norm_at done for it: secant steps in a bracket. Any result is valid; a
+ *  good one makes the windows narrow. Returns the norm there. */
 static uint32_t find_multiplier(const gosset__e8 *e8, const double *x, block *blocks, double *result) {
-    enum { STEPS = 8, CLOSE = 6 };
+    enum { STEPS = 8, BRACKET = 6, CLOSE = 4 };
     const double goal = e8->shell, usual = 1 - 0.57 * e8->blocks / goal; /* 8 x 0.0717 is the mean |r_b - y_b|^2 */
     double t = sqrt(usual > 0.25 ? usual : 0.25), low = 0, high = 0, low_norm = 0, high_norm = 0;
     uint32_t norm = 0;
     for (int step = 0; step < STEPS; step++) {
         *result = t;
-        norm = round_blocks(e8, x, t, blocks);
-        if (norm == e8->shell) break;
+        norm = norm_at(e8, x, t, blocks);
+        if (fabs(norm - goal) <= CLOSE) break;
         if (norm < e8->shell)
             low = t, low_norm = norm;
         else
             high = t, high_norm = norm;
         if (low > 0 && high > 0) {
-            if (high_norm - low_norm <= CLOSE && step > 2) break;
+            if (high_norm - low_norm <= BRACKET && step > 2) break;
             t = low + (high - low) * (step > 4 ? 0.5 : (goal - low_norm) / (high_norm - low_norm));
         } else if (high > 0) {
             t *= 0.99 * sqrt(goal / norm);
@@ -256,6 +254,18 @@ static uint32_t find_multiplier(const gosset__e8 *e8, const double *x, block *bl
         }
     }
     return norm;
+}
+
+/** |r_b - y_b|^2 in every block. */
+static void find_slacks(const gosset__e8 *e8, const double *x, double t, block *blocks) {
+    double y[EIGHT];
+    int32_t point[EIGHT];
+    for (uint32_t b = 0; b < e8->blocks; b++, x += EIGHT) {
+        for (uint32_t i = 0; i < EIGHT; i++) y[i] = t * x[i];
+        gosset__e8_round(y, point);
+        blocks[b].slack = 0;
+        for (uint32_t i = 0; i < EIGHT; i++) blocks[b].slack += (y[i] - 0.5 * point[i]) * (y[i] - 0.5 * point[i]);
+    }
 }
 
 /** What the cheapest choices of norms for some blocks cost, by half the sum of the norms; first .. last may be finite.
@@ -332,10 +342,12 @@ void gosset__e8_nearest(const gosset_lattice *self, const float *x, int8_t *poin
     const double scale = sqrt(e8->shell / length);
     for (uint32_t i = 0; i < self->dimension; i++) scaled[i] = x[i] * scale;
     for (uint32_t b = 0; b < e8->blocks; b++) order_block(&blocks[b], x + b * EIGHT, scale);
-    if (e8->blocks == 1)
+    if (e8->blocks == 1) {
         blocks[0].norm = e8->shell;
-    else if (find_multiplier(e8, scaled, blocks, &t) != e8->shell)
-        for (double bound = 0.25; !choose_norms(e8, blocks, t, bound);) bound *= 2;
+    } else if (find_multiplier(e8, scaled, blocks, &t) != e8->shell) {
+        find_slacks(e8, scaled, t, blocks);
+        for (double bound = 0.2; !choose_norms(e8, blocks, t, bound);) bound *= 2;
+    }
     for (uint32_t b = 0; b < e8->blocks; b++) {
         find_leaders(e8, &blocks[b], blocks[b].norm, blocks[b].norm + 2);
         write_block(e8, &blocks[b], x + b * EIGHT, blocks[b].norm, point + b * EIGHT);

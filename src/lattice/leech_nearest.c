@@ -30,7 +30,10 @@ enum {
 /** Above the rounding of any bound here: sums of at most 32 numbers, together at most 12 for a unit vector. */
 static const double MARGIN = 1e-4;
 
-typedef float by_byte[BYTES][VALUES];
+typedef union by_byte { /* a number for each value of each byte */
+    float value[BYTES][VALUES];
+    gosset__quad quad[BYTES][VALUES / LANES];
+} by_byte;
 
 typedef struct search {
     const gosset__leech *leech;
@@ -133,23 +136,30 @@ static void try_even(search *s, const gosset__leech_shape *shape, uint32_t word)
     }
 }
 
-/** table[b][v]: the sum of |x_j| over the coordinates of byte b that are set in v. */
-static void fill_sums(const search *s, by_byte table) {
+/** value[b][v]: the sum of |x_j| over the coordinates of byte b that are set in v. */
+static void fill_sums(const search *s, by_byte *table) {
     for (uint32_t b = 0; b < BYTES; b++) {
-        table[b][0] = 0;
-        for (uint32_t j = 0; j < 8; j++) {
-            const float size = (float)s->size[8 * b + j];
-            for (uint32_t v = 0; v < 1u << j; v++) table[b][1u << j | v] = table[b][v] + size;
+        const double *size = s->size + 8 * b;
+        const float first = (float)size[0], second = (float)size[1];
+        table->quad[b][0] = (gosset__quad){0, first, second, first + second};
+        for (uint32_t j = 2; j < 8; j++) {
+            const float next = (float)size[j];
+            const uint32_t half = 1u << (j - 2);
+            for (uint32_t v = 0; v < half; v++) table->quad[b][half + v] = table->quad[b][v] + next;
         }
     }
 }
 
-static void search_even(search *s, const gosset__leech_shape *shape, by_byte sums) {
+static void search_even(search *s, const gosset__leech_shape *shape, const by_byte *sums) {
     const uint32_t *words = gosset__leech_words(s->leech, shape), count = gosset__leech_word_count(s->leech, shape);
+    const float *low = sums->value[0], *middle = sums->value[1], *high = sums->value[2];
+    float enough = (s->bar - s->gain[shape->moved]) / 2;
     for (uint32_t at = 0; at < count; at++) {
         const uint32_t word = words[at];
-        const float twos = sums[0][word & 255] + sums[1][word >> 8 & 255] + sums[2][word >> 16];
-        if (2 * twos + s->gain[shape->moved] > s->bar) try_even(s, shape, word);
+        if (low[word & 255] + middle[word >> 8 & 255] + high[word >> 16] > enough) {
+            try_even(s, shape, word);
+            enough = (s->bar - s->gain[shape->moved]) / 2;
+        }
     }
 }
 
@@ -217,15 +227,21 @@ static gosset__quad larger(gosset__quad a, gosset__quad b) {
     return (gosset__quad)((first & (quad_bits)a) | (~first & (quad_bits)b));
 }
 
-/** The words that differ from this one in all of the outside, in the octad or in both, and it. */
+/** A word, changed in all of the outside or not and in all of the octad or not; the largest sum first. */
 static void try_signs(search *s, const gosset__leech_shape *shape, uint32_t word, float outside, float octad) {
     const uint32_t cut = s->leech->cut.octad;
-    for (uint32_t signs = 0; signs < 4; signs++) {
-        const float sum = (signs & 1 ? -outside : outside) + (signs & 2 ? -octad : octad);
-        if (!(sum + s->gain[shape->moved] > s->bar)) continue;
-        const uint32_t changed = word ^ (signs & 1 ? EVERYWHERE & ~cut : 0) ^ (signs & 2 ? cut : 0);
-        if (sum + bound_moves(s, shape, changed) > s->bar) try_odd(s, shape, changed);
+    const float enough = s->bar - s->gain[shape->moved];
+    const float larger_sum = fabsf(outside) + fabsf(octad);
+    if (outside < 0) word ^= EVERYWHERE & ~cut;
+    if (octad < 0) word ^= cut;
+    if (larger_sum + bound_moves(s, shape, word) > s->bar) try_odd(s, shape, word);
+    const float sums[2] = {fabsf(outside) - fabsf(octad), fabsf(octad) - fabsf(outside)};
+    for (uint32_t i = 0; i < 2; i++) {
+        const uint32_t changed = word ^ (i == 0 ? cut : EVERYWHERE & ~cut);
+        if (sums[i] > enough && sums[i] + bound_moves(s, shape, changed) > s->bar) try_odd(s, shape, changed);
     }
+    if (-larger_sum > enough && bound_moves(s, shape, word ^ EVERYWHERE) - larger_sum > s->bar)
+        try_odd(s, shape, word ^ EVERYWHERE);
 }
 
 /** The coset with the largest sum goes first, so that few others pass. */
@@ -293,7 +309,7 @@ void gosset__leech_nearest(const gosset_lattice *self, const float *x, int8_t *p
     }
     for (uint32_t i = 0; i < leech->shape_count; i++) /* odd shapes begin with a good word */
         if (leech->shapes[i].odd) search_odd(&s, &leech->shapes[i]);
-    fill_sums(&s, sums);
+    fill_sums(&s, &sums);
     for (uint32_t i = 0; i < leech->shape_count; i++)
-        if (!leech->shapes[i].odd) search_even(&s, &leech->shapes[i], sums);
+        if (!leech->shapes[i].odd) search_even(&s, &leech->shapes[i], &sums);
 }

@@ -84,16 +84,18 @@ START_TEST(rounding_is_exact_on_points) {
 }
 END_TEST
 
-/** Every point of small shells: in E8^k, ranked as it was unranked, and none nearer than the one found. */
+/** Every point of small shells (every eleventh of the largest): in E8^k, ranked as it was unranked, and none nearer
+ * than the one found. */
 START_TEST(small_shells) {
     static const struct {
         const char *spec;
         int vectors;
     } small[] = {{"e8:8:2", 700}, {"e8:8:4", 350},  {"e8:8:14", 28}, {"e8:8:30", 7},  {"e8:16:2", 350},
-                 {"e8:16:4", 14}, {"e8:24:2", 140}, {"e8:24:4", 3},  {"e8:128:2", 35}};
+                 {"e8:16:4", 14}, {"e8:24:2", 140}, {"e8:24:4", 2},  {"e8:128:2", 35}};
     gosset_lattice *lattice = make_lattice(small[_i].spec);
     gosset__rng rng = gosset__rng_make(42, (uint64_t)_i);
-    for (uint64_t r = 0; r < lattice->point_count.word[0]; r++) {
+    const uint64_t step = lattice->point_count.word[0] > 100000 ? 11 : 1;
+    for (uint64_t r = 0; r < lattice->point_count.word[0]; r += step) {
         const gosset__wide rank = gosset__wide_make(r);
         gosset__wide again;
         int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
@@ -166,9 +168,9 @@ static double best_by_programming(const gosset_lattice *lattice, const float *x)
 static const struct {
     const char *spec;
     int vectors;
-} programmed[] = {{"e8:24:74", 140}, {"e8:24:26", 140}, {"e8:32:34", 105}, {"e8:40:22", 105},
-                  {"e8:48:130", 28}, {"e8:16:160", 28}, {"e8:64:62", 28},  {"e8:128:8", 35},
-                  {"e8:128:60", 7}, {"e8:8:512", 7},   {"e8:24:6", 350}};
+} programmed[] = {{"e8:24:74", 70},  {"e8:24:26", 70},  {"e8:32:34", 70}, {"e8:40:22", 70},
+                  {"e8:48:130", 14}, {"e8:16:160", 14}, {"e8:64:62", 14}, {"e8:128:8", 35},
+                  {"e8:128:60", 7},  {"e8:8:200", 14},  {"e8:24:6", 140}};
 
 START_TEST(dynamic_program) {
     gosset_lattice *lattice = make_lattice(programmed[_i].spec);
