@@ -3,7 +3,7 @@
  * to, and the queries, not coded, are compared with all of them. For PQ this is the asymmetric distance exactly; for
  * additive codes it is better than what FAISS's index does, which stores a quantized length as well.
  */
-#include "coder.h"
+#include "faiss_api.h"
 #include "rival.h"
 
 #include <stdio.h>
@@ -15,7 +15,8 @@ enum { SLICE = 1 << 15, SCAN_ROWS = 1 << 16, SCAN_QUERIES = 16 };
 
 static const double SCAN_SECONDS = 0.5;
 
-/* Patterns of bench_factory and coder_create. Those with %L or %C are run for each number of lists. */
+/* Patterns of bench_factory. Those with lists are codes of the residual to a list's centroid, as an inverted index
+ * stores them, and are run for each number of lists. */
 static const struct {
     const char *name, *factory;
 } codes[] = {
@@ -25,14 +26,14 @@ static const struct {
     {"SQ", "PCAR%S,SQ4"},
     {"SQ", "PCAR%T,SQ6"},
     {"SQ", "PCAR%B,SQ8"},
-    {"ZnLattice", NULL},          /* see lattice_factory */
-    {"IVF-PQ", "%PIVF%L,PQ%Bnp"}, /* of the residual to a list's centroid, as an inverted index stores it */
+    {"ZnLattice", NULL}, /* see lattice_factory */
+    {"IVF-PQ", "%PIVF%L,PQ%Bnp"},
     {"IVF-OPQ", "OPQ%B_%A,IVF%L,PQ%Bnp"},
     {"RQ", "RQ%Bx8"},
     {"PRQ", "PRQ2x%Hx8"},
     {"PRQ", "PRQ4x%Qx8"},
-    {"IVF-RQ", "PQ1x%Cnp|RQ%Bx8"},
-    {"IVF-PRQ", "PQ1x%Cnp|PRQ2x%Hx8"},
+    {"IVF-RQ", "IVF%L,RQ%Bx8"},
+    {"IVF-PRQ", "IVF%L,PRQ2x%Hx8"},
     {"PLSQ", "PLSQ4x%Qx8"},
     {"LSQ", "LSQ%Bx8"},
 };
@@ -48,6 +49,15 @@ typedef struct code_run {
 static void lattice_factory(uint32_t bytes, char *text, size_t size) {
     const uint32_t blocks = bytes / 8;
     snprintf(text, size, "PCAR%u,ZnLattice%ux54_6", blocks * 24, blocks);
+}
+
+/* FAISS writes the number of a list into as many bytes as the last one takes. */
+static uint32_t list_bytes(const char *factory) {
+    const char *lists = strstr(factory, "IVF");
+    unsigned long last = lists ? strtoul(lists + 3, NULL, 10) - 1 : 0;
+    uint32_t bytes = 0;
+    for (; last; last >>= 8) bytes++;
+    return bytes;
 }
 
 static const char *unsuitable(const code_run *run) {
@@ -69,16 +79,15 @@ static void limit_cpu(const bench_plan *plan) {
 }
 
 /* Codes of the whole base; the time of encoding alone is counted. */
-static uint8_t *encode_base(const code_run *run, bench_coder *coder, bench_results *results) {
+static uint8_t *encode_base(const code_run *run, const FaissIndex *coder, size_t size, bench_results *results) {
     const bench_data *data = run->data;
-    const size_t size = coder_size(coder);
     uint8_t *bytes = bench_memory(data->base.count * size);
     double seconds = 0;
     for (size_t first = 0; first < data->base.count; first += SLICE) {
         const size_t left = data->base.count - first, count = left < SLICE ? left : SLICE;
         float *rows = bench_floats(data, &data->base, first, count);
         const double started = bench_seconds();
-        coder_encode(coder, rows, count, bytes + first * size, results);
+        bench_faiss_try(results, "encode", faiss_Index_sa_encode(coder, (idx_t)count, rows, bytes + first * size));
         seconds += bench_seconds() - started;
         free(rows);
     }
@@ -86,9 +95,10 @@ static uint8_t *encode_base(const code_run *run, bench_coder *coder, bench_resul
     return bytes;
 }
 
-static void rank_base(const code_run *run, bench_coder *coder, uint8_t *bytes, bench_results *results) {
+static void rank_base(const code_run *run, const FaissIndex *coder, size_t size, const uint8_t *bytes,
+                      bench_results *results) {
     const bench_data *data = run->data;
-    const size_t size = coder_size(coder), dimension = data->base.dimension;
+    const size_t dimension = data->base.dimension;
     rank_counter *counter =
         rank_create(run->queries, data->query.count, (uint32_t)dimension, data->truth, data->truth_k);
     float *rows = bench_memory(SLICE * dimension * sizeof *rows);
@@ -96,12 +106,12 @@ static void rank_base(const code_run *run, bench_coder *coder, uint8_t *bytes, b
     for (size_t query = 0; query < data->query.count; query++) {
         for (size_t i = 0; i < RANK_TRUE; i++)
             memcpy(truth + i * size, bytes + (size_t)data->truth[query * data->truth_k + i] * size, size);
-        coder_decode(coder, RANK_TRUE, truth, rows, results);
+        bench_faiss_try(results, "decode", faiss_Index_sa_decode(coder, RANK_TRUE, truth, rows));
         rank_truth(counter, query, rows);
     }
     for (size_t first = 0; first < data->base.count; first += SLICE) {
         const size_t left = data->base.count - first, count = left < SLICE ? left : SLICE;
-        coder_decode(coder, count, bytes + first * size, rows, results);
+        bench_faiss_try(results, "decode", faiss_Index_sa_decode(coder, (idx_t)count, bytes + first * size, rows));
         rank_count(counter, first, count, rows);
     }
     /* Of unit vectors both orders stand for the cosine, and a code may do better by either. */
@@ -118,20 +128,20 @@ static void rank_base(const code_run *run, bench_coder *coder, uint8_t *bytes, b
  * FAISS's own search through all codes, one thread. No figure without such a search (ZnLattice, two codes in a row),
  * nor for inverted lists: going through all of thousands of short lists measures their overhead, not the code.
  */
-static void scan(const code_run *run, bench_coder *coder) {
+static void scan(const code_run *run, FaissIndex *coder) {
     const bench_data *data = run->data;
     const size_t count = data->base.count < SCAN_ROWS ? data->base.count : SCAN_ROWS;
     const size_t queries = data->query.count < SCAN_QUERIES ? data->query.count : SCAN_QUERIES;
     float distances[SCAN_QUERIES * 100];
     int64_t ids[SCAN_QUERIES * 100];
-    if (coder->cell_bytes) return;
+    if (run->code->has_cell) return;
     float *rows = bench_floats(data, &data->base, 0, count);
-    const int failed = faiss_Index_add(coder->first, (idx_t)count, rows);
+    const int failed = faiss_Index_add(coder, (idx_t)count, rows);
     free(rows);
     bench_faiss_threads(1, 0);
     double started = 0, seconds = 0;
     for (size_t passes = 0; !failed && (passes == 0 || seconds < SCAN_SECONDS); passes++) {
-        if (faiss_Index_search(coder->first, (idx_t)queries, run->queries, 100, distances, ids) != 0) return;
+        if (faiss_Index_search(coder, (idx_t)queries, run->queries, 100, distances, ids) != 0) return;
         if (passes == 0) started = bench_seconds(); /* the first is for warming up */
         seconds = bench_seconds() - started;
         if (passes) run->code->scan_ns = seconds * 1e9 / ((double)passes * (double)(queries * count));
@@ -143,25 +153,28 @@ static void run_faiss_code(void *context, bench_results *results) {
     const bench_data *data = run->data;
     const size_t limit = run->plan->learn_limit;
     const size_t learn_count = limit && limit < data->learn.count ? limit : data->learn.count;
-    bench_coder coder;
+    FaissIndex *coder = NULL;
+    size_t size = 0;
     limit_cpu(run->plan);
     bench_faiss_threads(run->plan->threads[run->plan->thread_count - 1], 0);
-    coder_create(&coder, run->code->factory, data->base.dimension, results);
-    run->code->bytes = (double)(coder_size(&coder) - coder.cell_bytes);
-    run->code->has_cell = coder.cell_bytes > 0;
+    bench_faiss_try(results, "create",
+                    faiss_index_factory(&coder, (int)data->base.dimension, run->code->factory, METRIC_L2));
+    bench_faiss_try(results, "create", faiss_Index_sa_code_size(coder, &size));
+    run->code->bytes = (double)(size - list_bytes(run->code->factory));
+    run->code->has_cell = list_bytes(run->code->factory) > 0;
     snprintf(run->code->reason, sizeof run->code->reason, "stopped in training");
     float *learn = bench_floats(data, &data->learn, 0, learn_count);
     const double started = bench_seconds();
-    coder_train(&coder, learn, learn_count, results);
+    bench_faiss_try(results, "train", faiss_Index_train(coder, (idx_t)learn_count, learn));
     run->code->train_seconds = bench_seconds() - started;
     free(learn);
     snprintf(run->code->reason, sizeof run->code->reason, "stopped in encoding");
-    uint8_t *bytes = encode_base(run, &coder, results);
+    uint8_t *bytes = encode_base(run, coder, size, results);
     snprintf(run->code->reason, sizeof run->code->reason, "stopped in ranking");
-    rank_base(run, &coder, bytes, results);
+    rank_base(run, coder, size, bytes, results);
     run->code->reason[0] = 0;
     free(bytes);
-    scan(run, &coder);
+    scan(run, coder);
 }
 
 static void try_code(code_run *run, const char *name, uint32_t size, const char *factory, bench_results *results) {
@@ -188,7 +201,7 @@ static void run_size(code_run *run, uint32_t size, const char *names, bench_resu
     char factory[56];
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         const char *pattern = codes[i].factory;
-        const int has_lists = pattern && (strstr(pattern, "%L") || strstr(pattern, "%C"));
+        const int has_lists = pattern && strstr(pattern, "%L");
         if (!bench_selected(names, codes[i].name)) continue;
         for (uint32_t list = 0; list == 0 || (has_lists && list < run->plan->list_count); list++) {
             if (pattern)

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ENCODE_ROWS = 1 << 17, INDEX_ROWS = 1 << 16, SCAN_QUERIES = 200 };
+enum { ENCODE_ROWS = 1 << 17, INDEX_ROWS = 1 << 20, SCAN_QUERIES = 200 };
 
 typedef struct gosset_codes {
     const bench_data *data;

@@ -112,8 +112,6 @@ static uint32_t factory_value(const bench_data *data, uint32_t bytes, uint32_t l
         return at_most(bytes * 8 / 6, dimension);
     case 'L':
         return lists;
-    case 'C':
-        return (uint32_t)(31 - __builtin_clz(lists));
     default:
         return bytes;
     }
