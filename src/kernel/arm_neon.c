@@ -33,23 +33,13 @@ INLINE four_codes widen(four_codes sums, int16x8_t first, int16x8_t second) {
 }
 
 /* Four codes of a block: 16 of every 64 bytes. */
-INLINE int32x4_t field_sums(const uint8_t *data, size_t nibble_words, size_t crumb_words, const int8_t *values) {
-    const uint8x16_t nibble = vdupq_n_u8(15), crumb = vdupq_n_u8(3);
+INLINE int32x4_t nibble_sums(const uint8_t *data, size_t words, const int8_t *values) {
     four_codes sums = {vdupq_n_s32(0), vdupq_n_s32(0)};
-    for (size_t h = 0; h < nibble_words; h++, data += 64, values += 8) {
+    for (size_t h = 0; h < words; h++, data += 64, values += 8) {
         int16x8_t first = vdupq_n_s16(0), second = first;
         uint8x16_t x = vld1q_u8(data);
-        add_fields(&first, &second, vandq_u8(x, nibble), values);
+        add_fields(&first, &second, vandq_u8(x, vdupq_n_u8(15)), values);
         add_fields(&first, &second, vshrq_n_u8(x, 4), values + 4);
-        sums = widen(sums, first, second);
-    }
-    for (size_t h = 0; h < crumb_words; h++, data += 64, values += 16) {
-        int16x8_t first = vdupq_n_s16(0), second = first;
-        uint8x16_t x = vld1q_u8(data);
-        add_fields(&first, &second, vandq_u8(x, crumb), values);
-        add_fields(&first, &second, vandq_u8(vshrq_n_u8(x, 2), crumb), values + 4);
-        add_fields(&first, &second, vandq_u8(vshrq_n_u8(x, 4), crumb), values + 8);
-        add_fields(&first, &second, vshrq_n_u8(x, 6), values + 12);
         sums = widen(sums, first, second);
     }
     return vpaddq_s32(sums.first, sums.second);
@@ -63,29 +53,104 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
     const int32x4_t start = vdupq_n_s32(-8 * sum);
     for (size_t b = 0; b < block_count; b++, blocks += 64 * words, scores += GOSSET__SCAN_BLOCK)
         for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c += 4)
-            vst1q_s32(scores + c, vaddq_s32(field_sums(blocks + 4 * c, words, 0, query), start));
+            vst1q_s32(scores + c, vaddq_s32(nibble_sums(blocks + 4 * c, words, query), start));
 }
 
-INLINE float32x4_t half_floats(const uint8_t *bytes) {
-    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(bytes)));
+/* The levels of a class and their squares. */
+typedef struct level_tables {
+    int8x16_t levels;
+    uint8x16_t squares;
+} level_tables;
+
+INLINE level_tables tables_of(int class) {
+    const int8x16_t levels = vld1q_s8(gosset__window_levels[class]);
+    return (level_tables){levels, vreinterpretq_u8_s8(vmulq_s8(levels, levels))}; /* at most 225: exact as unsigned */
 }
 
-static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
-                        const gosset__field_query *query, int32_t *scores) {
-    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
-    const float32x4_t correction = vdupq_n_f32(query->correction), scale = vdupq_n_f32(query->scale);
-    const float32x4_t offset = vdupq_n_f32(query->offset), one = vdupq_n_f32(GOSSET__FIELD_SCORE_ONE);
-    const float32x4_t most = vdupq_n_f32(GOSSET__FIELD_SCORE_MAX), least = vdupq_n_f32(-GOSSET__FIELD_SCORE_MAX);
-    for (size_t b = 0; b < block_count; b++, blocks += sides + 64, scores += GOSSET__SCAN_BLOCK)
-        for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c += 4) {
-            int32x4_t sums = field_sums(blocks + 4 * c, nibble_words, crumb_words, query->values);
-            float32x4_t gain = half_floats(blocks + sides + 2 * c), bias = half_floats(blocks + sides + 32 + 2 * c);
-            float32x4_t t = vmulq_f32(vsubq_f32(vcvtq_f32_s32(sums), correction), scale);
-            float32x4_t s = vaddq_f32(vfmaq_f32(bias, gain, t), offset);
-            s = vbslq_f32(vcgtq_f32(s, least), s, least); /* NaN too */
-            s = vbslq_f32(vcltq_f32(s, most), s, most);
-            vst1q_s32(scores + c, vcvtnq_s32_f32(vmulq_f32(s, one)));
-        }
+/* Of four codes: two 32-bit lanes of products a code, two 16-bit lanes of squares. */
+typedef struct window_sums {
+    four_codes product;
+    uint16x8_t norm;
+} window_sums;
+
+INLINE void add_windows(window_sums *sums, uint8x16_t bits, const level_tables *tables, const int8_t *values) {
+    const uint8x16_t window = vandq_u8(bits, vdupq_n_u8(15));
+    const int8x16_t level = vqtbl1q_s8(tables->levels, window), value = broadcast4(values);
+    sums->product = widen(sums->product, vmull_s8(vget_low_s8(level), vget_low_s8(value)), vmull_high_s8(level, value));
+    sums->norm = vpadalq_u8(sums->norm, vqtbl1q_u8(tables->squares, window));
+}
+
+/* From sums to scores, as the specification orders it. */
+INLINE int32x4_t window_scores(const window_sums sums[3], uint32x4_t selected, const gosset__windows *code,
+                               const gosset__window_query *query) {
+    const int32x4_t odd = vsubq_s32(vreinterpretq_s32_u32(vshlq_n_u32(selected, 1)), vdupq_n_s32(15));
+    const float gains[4] = {code->gains[vgetq_lane_u32(selected, 0)], code->gains[vgetq_lane_u32(selected, 1)],
+                            code->gains[vgetq_lane_u32(selected, 2)], code->gains[vgetq_lane_u32(selected, 3)]};
+    const float32x4_t gain = vld1q_f32(gains);
+    float32x4_t t[3], n[3];
+    for (int k = 0; k < 3; k++) {
+        int32x4_t norm = vreinterpretq_s32_u32(vpaddlq_u16(sums[k].norm));
+        if (k == 0) norm = vsubq_s32(norm, vmulq_s32(odd, odd));
+        const int32x4_t product = vpaddq_s32(sums[k].product.first, sums[k].product.second);
+        t[k] = vmulq_f32(vdupq_n_f32(code->steps[k]), vcvtq_f32_s32(product));
+        n[k] = vmulq_f32(vdupq_n_f32(code->steps[k] * code->steps[k]), vcvtq_f32_s32(norm));
+    }
+    const float32x4_t along = vmulq_f32(vaddq_f32(vaddq_f32(t[0], t[1]), t[2]), vdupq_n_f32(query->scale));
+    const float32x4_t square = vaddq_f32(vaddq_f32(n[0], n[1]), n[2]);
+    const float32x4_t inner = vfmaq_f32(along, vmulq_f32(vdupq_n_f32(-0.5f), gain), square);
+    const float32x4_t least = vdupq_n_f32(-GOSSET__WINDOW_SCORE_MAX), most = vdupq_n_f32(GOSSET__WINDOW_SCORE_MAX);
+    float32x4_t s = vfmaq_f32(vdupq_n_f32(-0.5f * query->square), gain, inner);
+    s = vbslq_f32(vcgtq_f32(s, least), s, least); /* NaN too */
+    s = vbslq_f32(vcltq_f32(s, most), s, most);
+    return vcvtnq_s32_f32(vmulq_f32(s, vdupq_n_f32(GOSSET__WINDOW_SCORE_ONE)));
+}
+
+/* Shifts are of bytes here: what overlaps comes from the word before, byte by byte. */
+INLINE int32x4_t four_window_codes(const uint8_t *data, const gosset__windows *code,
+                                   const gosset__window_query *query) {
+    const int8_t *values = query->values;
+    const four_codes none = {vdupq_n_s32(0), vdupq_n_s32(0)};
+    window_sums sums[3] = {{none, vdupq_n_u16(0)}, {none, vdupq_n_u16(0)}, {none, vdupq_n_u16(0)}};
+    uint8x16_t now = vdupq_n_u8(0), last;
+    level_tables tables = tables_of(0);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8) {
+        now = vld1q_u8(data);
+        add_windows(&sums[0], now, &tables, values);
+        add_windows(&sums[0], vshrq_n_u8(now, 4), &tables, values + 4);
+    }
+    const uint32x4_t selected = vshrq_n_u32(vreinterpretq_u32_u8(now), 28);
+    tables = tables_of(1);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
+        last = now;
+        now = vld1q_u8(data);
+        add_windows(&sums[1], vsliq_n_u8(vshrq_n_u8(last, 6), now, 2), &tables, values);
+        add_windows(&sums[1], now, &tables, values + 4);
+        add_windows(&sums[1], vshrq_n_u8(now, 2), &tables, values + 8);
+        add_windows(&sums[1], vshrq_n_u8(now, 4), &tables, values + 12);
+    }
+    tables = tables_of(2);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32) {
+        last = now;
+        now = vld1q_u8(data);
+        const uint8x16_t x = vsliq_n_u8(vshrq_n_u8(last, 5), now, 3);
+        add_windows(&sums[2], x, &tables, values);
+        add_windows(&sums[2], vshrq_n_u8(x, 1), &tables, values + 4);
+        add_windows(&sums[2], vshrq_n_u8(x, 2), &tables, values + 8);
+        add_windows(&sums[2], now, &tables, values + 12);
+        add_windows(&sums[2], vshrq_n_u8(now, 1), &tables, values + 16);
+        add_windows(&sums[2], vshrq_n_u8(now, 2), &tables, values + 20);
+        add_windows(&sums[2], vshrq_n_u8(now, 3), &tables, values + 24);
+        add_windows(&sums[2], vshrq_n_u8(now, 4), &tables, values + 28);
+    }
+    return window_scores(sums, selected, code, query);
+}
+
+static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
+                         const gosset__window_query *query, int32_t *scores) {
+    const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
+    for (size_t b = 0; b < block_count; b++, blocks += block_size, scores += GOSSET__SCAN_BLOCK)
+        for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c += 4)
+            vst1q_s32(scores + c, four_window_codes(blocks + 4 * c, code, query));
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
@@ -181,6 +246,28 @@ static float l2_f32(const float *a, const float *b, uint32_t dimension) {
     return reduce_f32(a, b, dimension, 1);
 }
 
+static void window_query(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
+                         gosset__window_query *out) {
+    const uint32_t places = gosset__windows_places(code);
+    float32x4_t largest = vdupq_n_f32(0);
+    for (uint32_t i = 0; i < places; i += 4)
+        largest = vmaxq_f32(largest, vabsq_f32(vsubq_f32(vld1q_f32(query + i), vld1q_f32(centroid + i))));
+    const float most = vmaxvq_f32(largest), inverse = most > 1e-30f ? 127.0f / most : 0.0f;
+    out->square = l2_f32(query, centroid, features);
+    out->scale = most / 127.0f;
+    for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++) {
+        int32x4_t sum = vdupq_n_s32(0);
+        for (end += (8u << k) * code->words[k]; i < end; i += 8) {
+            const float32x4_t a = vsubq_f32(vld1q_f32(query + i), vld1q_f32(centroid + i));
+            const float32x4_t b = vsubq_f32(vld1q_f32(query + i + 4), vld1q_f32(centroid + i + 4));
+            const int32x4_t x = vcvtnq_s32_f32(vmulq_n_f32(a, inverse)), y = vcvtnq_s32_f32(vmulq_n_f32(b, inverse));
+            vst1_s8(out->values + i, vmovn_s16(vcombine_s16(vmovn_s32(x), vmovn_s32(y))));
+            sum = vaddq_s32(sum, vaddq_s32(x, y));
+        }
+        out->sums[k] = vaddvq_s32(sum);
+    }
+}
+
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
     for (size_t r = 0; r < count; r++) out[r] = reduce_f32(query, rows + r * dimension, dimension, 0);
 }
@@ -241,7 +328,8 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
 const gosset__kernels gosset__kernels_neon = {
     .name = "neon",
     .scan_nibble = scan_nibble,
-    .scan_fields = scan_fields,
+    .window_query = window_query,
+    .scan_windows = scan_windows,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,

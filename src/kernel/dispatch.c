@@ -2,9 +2,6 @@
 #include "base/status.h"
 #include "kernel/levels.h"
 
-#ifdef GOSSET_KERNEL_AVX2
-#include <cpuid.h>
-#endif
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +26,8 @@ static void add_level(const gosset__kernels *level) {
     if (level->entry) self->entry = level->entry
     OVERRIDE(name);
     OVERRIDE(scan_nibble);
-    OVERRIDE(scan_fields);
+    OVERRIDE(window_query);
+    OVERRIDE(scan_windows);
     OVERRIDE(dense);
     OVERRIDE(dot_rows);
     OVERRIDE(l2_f32);
@@ -42,20 +40,12 @@ static void add_level(const gosset__kernels *level) {
 #undef OVERRIDE
 }
 
-#ifdef GOSSET_KERNEL_AVX2
-/* __builtin_cpu_supports knows F16C only in some compilers. Its registers are those of AVX. */
-static int has_half_floats(void) {
-    unsigned a, b, c, d;
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-}
-#endif
-
 static void fill_levels(void) {
     add_level(&gosset__kernels_scalar);
     /* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
 #ifdef GOSSET_KERNEL_AVX2
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !has_half_floats()) return;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
     add_level(&gosset__kernels_avx2);
 #endif
 #ifdef GOSSET_KERNEL_AVX512

@@ -11,15 +11,40 @@
 
 enum { GOSSET__SCAN_BLOCK = 16 }; /* codes per block of the scan layout */
 
-/** A query of scan_fields: every score is offset + bias[c] + gain[c] * (scale * (sum - correction)). */
-typedef struct gosset__field_query {
-    const int8_t *values;            /* one per dimension, 64-byte aligned */
-    float correction, scale, offset; /* correction: sum of values x the zero of their field (7.5 or 1.5) */
-} gosset__field_query;
+/**
+ * A code of windows: four streams of bits, one per byte of its 32-bit words, in which every dimension is a window of 4
+ * bits that stands for a level. Windows of a class are 4, 2 or 1 bits apart, so that those of the last two overlap: a
+ * dimension costs that many bits, and which levels it can have follows from the dimension before (trellis-coded
+ * quantization, Marcellin and Fischer 1990, in the form of a shift register).
+ *
+ * words[0] words of stride 4, then words[1] of stride 2, then words[2] of stride 1. Byte j of word h holds from its low
+ * bits up the ends of the windows of the 8, 16 or 32 dimensions d + j, d + 4 + j, d + 8 + j ...; the beginnings are the
+ * bits before, which may be the last ones of the same byte of the word before. The last window of words[0] (byte 3, high
+ * bits) is no dimension but selects the gain: its place has value 0 in queries.
+ */
+enum { GOSSET__WINDOW_CLASSES = 3, GOSSET__WINDOW_LEVEL_MAX = 15 };
+typedef struct gosset__windows {
+    uint32_t words[GOSSET__WINDOW_CLASSES]; /* words[0] >= 1 */
+    float steps[GOSSET__WINDOW_CLASSES];    /* what a level of 1 stands for, for gain 1 */
+    float gains[16];
+} gosset__windows;
+extern const int8_t gosset__window_levels[GOSSET__WINDOW_CLASSES][16];
 
-/** scan_fields returns scores in units of 1 / 2^24, clamped to +-100. */
-#define GOSSET__FIELD_SCORE_ONE 16777216.0f
-#define GOSSET__FIELD_SCORE_MAX 100.0f
+/** Places of dimensions, that of the gain among them. */
+static inline uint32_t gosset__windows_places(const gosset__windows *code) {
+    return 8 * code->words[0] + 16 * code->words[1] + 32 * code->words[2];
+}
+
+/** What a query leaves of a cell's centroid, for scan_windows. */
+typedef struct gosset__window_query {
+    int8_t *values;                       /* one per place, 64-byte aligned: 127 = the largest magnitude */
+    int32_t sums[GOSSET__WINDOW_CLASSES]; /* of the values of each class */
+    float scale, square;                  /* what a value of 1 stands for; squared distance from the centroid */
+} gosset__window_query;
+
+/** scan_windows returns scores in units of 1 / 2^24, clamped to +-100. */
+#define GOSSET__WINDOW_SCORE_ONE 16777216.0f
+#define GOSSET__WINDOW_SCORE_MAX 100.0f
 
 typedef struct gosset__kernels {
     const char *name; /* "scalar", "avx2", "avx512", "neon" */
@@ -34,15 +59,24 @@ typedef struct gosset__kernels {
                         int32_t *scores);
 
     /**
-     * Scan of codes with 4-bit fields, 2-bit fields, a gain and a bias. A block of 16 codes: nibble_words x 64 bytes
-     * (word h: byte 4c+j holds dimension 8h+j in its low nibble and 8h+4+j in its high one), crumb_words x 64 bytes
-     * (word h: byte 4c+j holds dimensions d+j, d+4+j, d+8+j, d+12+j from the low bits up, d = 8 nibble_words + 16h),
-     * 16 gains and 16 biases as IEEE half floats. Fields are unsigned; sum = sum_i field[i] * values[i], exact.
-     * Then in single precision, each step rounded: t = (sum - correction) * scale; s = fma(gain, t, bias) + offset;
-     * score = nearest-even integer of clamp(s) * 2^24; NaN gives the lowest score.
+     * Difference of a query and a centroid, as int8 for the places and as squared length over all features (16 partial
+     * sums as dot_rows): values[i] = nearest-even integer of difference[i] * (127 / largest), largest over the places;
+     * scale = largest / 127. A largest below 1e-30 gives zeros. features >= places.
      */
-    void (*scan_fields)(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
-                        const gosset__field_query *query, int32_t *scores);
+    void (*window_query)(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
+                         gosset__window_query *out);
+
+    /**
+     * Scan of codes of windows: minus half of the squared distances between the query and what the codes stand for. A
+     * block of 16 codes is its words, 64 bytes each: bytes 4c .. 4c + 3 are the word of code c. With exact integers
+     * A[k] = sum of values x levels, N[k] = sum of levels^2 over the windows of class k (the gain's own left out), and
+     * single precision, each step rounded:
+     *     t = ((steps[0] * A[0] + steps[1] * A[1]) + steps[2] * A[2]) * scale,   g = gains[window of the gain],
+     *     n =  (steps[0]^2 * N[0] + steps[1]^2 * N[1]) + steps[2]^2 * N[2],
+     *     score = nearest-even integer of 2^24 * clamp(fma(g, fma(-0.5 g, n, t), -0.5 square)); NaN: the lowest.
+     */
+    void (*scan_windows)(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
+                         const gosset__window_query *query, int32_t *scores);
 
     /**
      * y[r][j] = bias[j] + sum_i x[r][i] * w[i][j], i ascending, one fused multiply-add per term starting from

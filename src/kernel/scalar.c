@@ -21,41 +21,90 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
         }
 }
 
-/** IEEE half to single, exact. */
-static float half_to_float(const uint8_t *bytes) {
-    const uint32_t half = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
-    const uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
-    const float sign = half >> 15 ? -1.0f : 1.0f;
-    if (exponent == 31) return fraction ? NAN : sign * INFINITY;
-    if (exponent == 0) return sign * ldexpf((float)fraction, -24);
-    return sign * ldexpf((float)(1024 + fraction), (int)exponent - 25);
+/*
+ * The levels were found by alternating between the best paths (Viterbi) and the means of what they code, for normal
+ * variables in streams of 16, from 40 starts, then rounded. Mean squared error per dimension of variance 1: 0.099 at 2
+ * bits and 0.335 at 1, where the best quantizers of single values have 0.118 and 0.363.
+ */
+const int8_t gosset__window_levels[GOSSET__WINDOW_CLASSES][16] = {
+    {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15},
+    {-4, 15, -15, 3, -12, 5, 8, -2, 2, -8, -5, 10, 8, -1, 1, -9},
+    {-4, 7, -13, 7, -8, 5, 12, -8, 9, -6, 3, -6, 4, -5, -3, 5},
+};
+
+/* Adds 16 partial sums pairwise: i with i + 8, then i + 4, i + 2, i + 1. */
+static float sum16(const float sums[16]) {
+    float s[16];
+    for (int i = 0; i < 16; i++) s[i] = sums[i];
+    for (int half = 8; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
+    return s[0];
 }
 
-static int32_t field_sum(const uint8_t *block, uint32_t c, uint32_t nibble_words, uint32_t crumb_words,
-                         const int8_t *values) {
-    int32_t sum = 0;
-    for (uint32_t h = 0; h < nibble_words; h++, block += 64, values += 8)
-        for (uint32_t j = 0; j < 4; j++)
-            sum += values[j] * (block[4 * c + j] & 15) + values[4 + j] * (block[4 * c + j] >> 4);
-    for (uint32_t h = 0; h < crumb_words; h++, block += 64, values += 16)
-        for (uint32_t j = 0; j < 4; j++)
-            for (uint32_t part = 0; part < 4; part++)
-                sum += values[4 * part + j] * (block[4 * c + j] >> (2 * part) & 3);
-    return sum;
+static void window_query(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
+                         gosset__window_query *out) {
+    const uint32_t places = gosset__windows_places(code);
+    float sums[16] = {0}, largest = 0;
+    for (uint32_t i = 0; i < features; i++) {
+        const float difference = query[i] - centroid[i], size = fabsf(difference);
+        sums[i % 16] = fmaf(difference, difference, sums[i % 16]);
+        if (i < places) largest = size > largest ? size : largest;
+    }
+    out->square = sum16(sums);
+    out->scale = largest / 127.0f;
+    const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
+    for (uint32_t i = 0, c = 0, end = 0; c < GOSSET__WINDOW_CLASSES; c++) {
+        int32_t sum = 0;
+        for (end += (8u << c) * code->words[c]; i < end; i++) {
+            out->values[i] = (int8_t)(int32_t)rintf((query[i] - centroid[i]) * inverse);
+            sum += out->values[i];
+        }
+        out->sums[c] = sum;
+    }
 }
 
-static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
-                        const gosset__field_query *query, int32_t *scores) {
-    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
-    for (size_t b = 0; b < block_count; b++, blocks += sides + 64)
+/* One code's sums of a class; `before`: the last four bits of each byte of the word in front. */
+static void window_sums(const uint8_t *block, uint32_t c, uint32_t words, uint32_t stride, const int8_t *levels,
+                        const int8_t *values, uint32_t before[4], int32_t *product, int32_t *norm) {
+    for (uint32_t h = 0; h < words; h++)
+        for (uint32_t j = 0; j < 4; j++) {
+            const uint32_t bits = (uint32_t)block[64 * (size_t)h + 4 * c + j] << 4 | before[j];
+            for (uint32_t p = 0; p < 8 / stride; p++) {
+                const int32_t level = levels[bits >> (stride * (p + 1)) & 15];
+                *product += level * values[(32 / stride) * h + 4 * p + j];
+                *norm += level * level;
+            }
+            before[j] = bits >> 8;
+        }
+}
+
+static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
+                         const gosset__window_query *query, int32_t *scores) {
+    const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
+    for (size_t b = 0; b < block_count; b++, blocks += block_size)
         for (uint32_t c = 0; c < GOSSET__SCAN_BLOCK; c++) {
-            const float gain = half_to_float(blocks + sides + 2 * c), bias = half_to_float(blocks + sides + 32 + 2 * c);
-            const int32_t sum = field_sum(blocks, c, nibble_words, crumb_words, query->values);
-            const float t = ((float)sum - query->correction) * query->scale;
-            float s = fmaf(gain, t, bias) + query->offset;
-            s = s > -GOSSET__FIELD_SCORE_MAX ? s : -GOSSET__FIELD_SCORE_MAX; /* NaN too */
-            s = s < GOSSET__FIELD_SCORE_MAX ? s : GOSSET__FIELD_SCORE_MAX;
-            scores[b * GOSSET__SCAN_BLOCK + c] = (int32_t)rintf(s * GOSSET__FIELD_SCORE_ONE);
+            const uint8_t *from = blocks;
+            const int8_t *values = query->values;
+            uint32_t before[4] = {0};
+            int32_t product[GOSSET__WINDOW_CLASSES] = {0}, norm[GOSSET__WINDOW_CLASSES] = {0};
+            const uint32_t selected = from[64 * (size_t)(code->words[0] - 1) + 4 * c + 3] >> 4;
+            for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
+                window_sums(from, c, code->words[k], 4u >> k, gosset__window_levels[k], values, before, &product[k],
+                            &norm[k]);
+                from += 64 * (size_t)code->words[k];
+                values += (8u << k) * code->words[k];
+            }
+            const int32_t own = gosset__window_levels[0][selected];
+            norm[0] -= own * own;
+            const float *steps = code->steps, g = code->gains[selected];
+            const float t = ((steps[0] * (float)product[0] + steps[1] * (float)product[1]) +
+                             steps[2] * (float)product[2]) * query->scale;
+            const float n = (steps[0] * steps[0] * (float)norm[0] + steps[1] * steps[1] * (float)norm[1]) +
+                            steps[2] * steps[2] * (float)norm[2];
+            float s = fmaf(g, fmaf(-0.5f * g, n, t), -0.5f * query->square);
+            s = s > -GOSSET__WINDOW_SCORE_MAX ? s : -GOSSET__WINDOW_SCORE_MAX; /* NaN too */
+            s = s < GOSSET__WINDOW_SCORE_MAX ? s : GOSSET__WINDOW_SCORE_MAX;
+            scores[b * GOSSET__SCAN_BLOCK + c] = (int32_t)rintf(s * GOSSET__WINDOW_SCORE_ONE);
         }
 }
 
@@ -70,15 +119,6 @@ static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const 
         if (relu)
             for (uint32_t j = 0; j < out; j++) to[j] = to[j] > 0 ? to[j] : 0;
     }
-}
-
-/* Adds 16 partial sums pairwise: i with i + 8, then i + 4, i + 2, i + 1. */
-static float sum16(const float sums[16]) {
-    float s[16];
-    for (int i = 0; i < 16; i++) s[i] = sums[i];
-    for (int half = 8; half >= 1; half /= 2)
-        for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
-    return s[0];
 }
 
 static float dot_f32(const float *a, const float *b, uint32_t dimension) {
@@ -140,7 +180,8 @@ static size_t select_above(const int32_t *scores, size_t count, int32_t threshol
 const gosset__kernels gosset__kernels_scalar = {
     .name = "scalar",
     .scan_nibble = scan_nibble,
-    .scan_fields = scan_fields,
+    .window_query = window_query,
+    .scan_windows = scan_windows,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,

@@ -1,4 +1,4 @@
-/* AVX2, FMA and F16C. Needs nothing but intrinsics: no other header's inline code may enter this file. */
+/* AVX2 and FMA. Needs nothing but intrinsics: no other header's inline code may enter this file. */
 #include "kernel/levels.h"
 
 #include <immintrin.h>
@@ -50,48 +50,129 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
     }
 }
 
-/* Eight codes of a block; `half` is 0 or 32. Sums of two products are at most 2 * 15 * 128: four of them fit 16 bits.
- */
-INLINE __m256i field_sums(const uint8_t *block, size_t half, uint32_t nibble_words, uint32_t crumb_words,
-                          const int8_t *values) {
-    const __m256i nibble = _mm256_set1_epi8(15), crumb = _mm256_set1_epi8(3), ones = _mm256_set1_epi16(1);
-    __m256i sums = _mm256_setzero_si256();
-    block += half;
-    for (uint32_t h = 0; h < nibble_words; h++, block += 64, values += 8) {
-        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)block);
-        __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(x, nibble), broadcast4(values));
-        __m256i high = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 4), nibble), broadcast4(values + 4));
-        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_add_epi16(low, high), ones));
-    }
-    for (uint32_t h = 0; h < crumb_words; h++, block += 64, values += 16) {
-        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)block);
-        __m256i a = _mm256_maddubs_epi16(_mm256_and_si256(x, crumb), broadcast4(values));
-        __m256i b = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 2), crumb), broadcast4(values + 4));
-        __m256i c = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 4), crumb), broadcast4(values + 8));
-        __m256i d = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 6), crumb), broadcast4(values + 12));
-        __m256i all = _mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_add_epi16(c, d));
-        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(all, ones));
-    }
-    return sums;
+/* The 16 levels of a class in both lanes, plus 16 to be unsigned; and their squares. */
+typedef struct level_tables {
+    __m256i levels, squares;
+} level_tables;
+
+INLINE level_tables tables_of(int class) {
+    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[class]);
+    const __m128i sizes = _mm_abs_epi8(levels);
+    const __m128i low = _mm_maddubs_epi16(_mm_unpacklo_epi8(sizes, _mm_setzero_si128()),
+                                          _mm_unpacklo_epi8(sizes, _mm_setzero_si128()));
+    const __m128i high = _mm_maddubs_epi16(_mm_unpackhi_epi8(sizes, _mm_setzero_si128()),
+                                           _mm_unpackhi_epi8(sizes, _mm_setzero_si128()));
+    return (level_tables){_mm256_broadcastsi128_si256(_mm_add_epi8(levels, _mm_set1_epi8(16))),
+                          _mm256_broadcastsi128_si256(_mm_packus_epi16(low, high))};
 }
 
-static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
-                        const gosset__field_query *query, int32_t *scores) {
-    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
-    const __m256 correction = _mm256_set1_ps(query->correction), scale = _mm256_set1_ps(query->scale);
-    const __m256 offset = _mm256_set1_ps(query->offset), most = _mm256_set1_ps(GOSSET__FIELD_SCORE_MAX);
-    const __m256 least = _mm256_set1_ps(-GOSSET__FIELD_SCORE_MAX), one = _mm256_set1_ps(GOSSET__FIELD_SCORE_ONE);
-    for (size_t b = 0; b < block_count; b++, blocks += sides + 64, scores += 16)
-        for (size_t half = 0; half < 2; half++) {
-            __m256i sums = field_sums(blocks, 32 * half, nibble_words, crumb_words, query->values);
-            const uint8_t *side = blocks + sides + 16 * half;
-            __m256 gain = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)side));
-            __m256 bias = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(side + 32)));
-            __m256 t = _mm256_mul_ps(_mm256_sub_ps(_mm256_cvtepi32_ps(sums), correction), scale);
-            __m256 s = _mm256_add_ps(_mm256_fmadd_ps(gain, t, bias), offset);
-            s = _mm256_min_ps(_mm256_max_ps(s, least), most); /* NaN gives the second operand: least */
-            _mm256_storeu_si256((__m256i *)(void *)(scores + 8 * half), _mm256_cvtps_epi32(_mm256_mul_ps(s, one)));
-        }
+/* Of eight codes: sums of products and of squares, in 32 bits; and not yet widened, of few windows, in 16. */
+typedef struct window_sums {
+    __m256i product, norm;
+} window_sums;
+
+/* Sums of two products are at most 2 * 31 * 127, so that four of them fit 16 bits. */
+INLINE void add_windows(window_sums *brief, __m256i bits, const level_tables *tables, const int8_t *values) {
+    const __m256i window = _mm256_and_si256(bits, _mm256_set1_epi8(0x0F));
+    const __m256i product = _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->levels, window), broadcast4(values));
+    const __m256i norm = _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->squares, window), _mm256_set1_epi8(1));
+    brief->product = _mm256_add_epi16(brief->product, product);
+    brief->norm = _mm256_add_epi16(brief->norm, norm);
+}
+
+INLINE void widen(window_sums *sums, window_sums *brief) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    sums->product = _mm256_add_epi32(sums->product, _mm256_madd_epi16(brief->product, ones));
+    sums->norm = _mm256_add_epi32(sums->norm, _mm256_madd_epi16(brief->norm, ones));
+    brief->product = brief->norm = _mm256_setzero_si256();
+}
+
+/* `mask ? a : b`, bit by bit. */
+INLINE __m256i choose_bits(__m256i mask, __m256i a, __m256i b) {
+    return _mm256_or_si256(_mm256_and_si256(mask, a), _mm256_andnot_si256(mask, b));
+}
+
+/* From sums to scores, as the specification orders it. */
+INLINE __m256i window_scores(const window_sums sums[3], __m256i selected, const gosset__windows *code,
+                             const gosset__window_query *query) {
+    const __m256i odd = _mm256_sub_epi32(_mm256_slli_epi32(selected, 1), _mm256_set1_epi32(15));
+    const __m256i own = _mm256_mullo_epi32(odd, odd);
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(code->gains), selected);
+    const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(code->gains + 8), selected);
+    const __m256 gain = _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(selected, 28)));
+    __m256 t[3], n[3];
+    for (int k = 0; k < 3; k++) {
+        const __m256i norm = k == 0 ? _mm256_sub_epi32(sums[0].norm, own) : sums[k].norm;
+        t[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k]), _mm256_cvtepi32_ps(sums[k].product));
+        n[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k] * code->steps[k]), _mm256_cvtepi32_ps(norm));
+    }
+    const __m256 along =
+        _mm256_mul_ps(_mm256_add_ps(_mm256_add_ps(t[0], t[1]), t[2]), _mm256_set1_ps(query->scale));
+    const __m256 square = _mm256_add_ps(_mm256_add_ps(n[0], n[1]), n[2]);
+    const __m256 inner = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_set1_ps(-0.5f), gain), square, along);
+    __m256 s = _mm256_fmadd_ps(gain, inner, _mm256_set1_ps(-0.5f * query->square));
+    s = _mm256_max_ps(s, _mm256_set1_ps(-GOSSET__WINDOW_SCORE_MAX)); /* NaN gives the second operand */
+    s = _mm256_min_ps(s, _mm256_set1_ps(GOSSET__WINDOW_SCORE_MAX));
+    return _mm256_cvtps_epi32(_mm256_mul_ps(s, _mm256_set1_ps(GOSSET__WINDOW_SCORE_ONE)));
+}
+
+INLINE __m256i load_word(const uint8_t *data) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)data);
+}
+
+/* Eight codes. Shifts move bits between the bytes of a word; the masks of the windows drop them. */
+INLINE __m256i eight_codes(const uint8_t *data, const gosset__windows *code, const gosset__window_query *query) {
+    const __m256i crumb = _mm256_set1_epi8(0x03), bit = _mm256_set1_epi8(0x07);
+    const int8_t *values = query->values;
+    __m256i now = _mm256_setzero_si256(), last;
+    window_sums sums[3], brief = {now, now};
+    for (int k = 0; k < 3; k++) /* a level is 16 too large */
+        sums[k] = (window_sums){_mm256_set1_epi32(-16 * query->sums[k]), _mm256_setzero_si256()};
+    level_tables tables = tables_of(0);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8) {
+        now = load_word(data);
+        add_windows(&brief, now, &tables, values);
+        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 4);
+        widen(&sums[0], &brief);
+    }
+    const __m256i selected = _mm256_srli_epi32(now, 28);
+    tables = tables_of(1);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
+        last = now;
+        now = load_word(data);
+        const __m256i x = choose_bits(crumb, _mm256_srli_epi32(last, 6), _mm256_slli_epi32(now, 2));
+        add_windows(&brief, x, &tables, values);
+        add_windows(&brief, now, &tables, values + 4);
+        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 8);
+        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 12);
+        widen(&sums[1], &brief);
+    }
+    tables = tables_of(2);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32) {
+        last = now;
+        now = load_word(data);
+        const __m256i x = choose_bits(bit, _mm256_srli_epi32(last, 5), _mm256_slli_epi32(now, 3));
+        add_windows(&brief, x, &tables, values);
+        add_windows(&brief, _mm256_srli_epi32(x, 1), &tables, values + 4);
+        add_windows(&brief, _mm256_srli_epi32(x, 2), &tables, values + 8);
+        add_windows(&brief, now, &tables, values + 12);
+        widen(&sums[2], &brief);
+        add_windows(&brief, _mm256_srli_epi32(now, 1), &tables, values + 16);
+        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 20);
+        add_windows(&brief, _mm256_srli_epi32(now, 3), &tables, values + 24);
+        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 28);
+        widen(&sums[2], &brief);
+    }
+    return window_scores(sums, selected, code, query);
+}
+
+static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
+                         const gosset__window_query *query, int32_t *scores) {
+    const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
+    for (size_t b = 0; b < block_count; b++, blocks += block_size, scores += 16) {
+        _mm256_storeu_si256((__m256i *)(void *)scores, eight_codes(blocks, code, query));
+        _mm256_storeu_si256((__m256i *)(void *)(scores + 8), eight_codes(blocks + 32, code, query));
+    }
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
@@ -220,6 +301,44 @@ static float l2_f32(const float *a, const float *b, uint32_t dimension) {
     return fold1(sums);
 }
 
+/* Values of one class of places, which are whole vectors of 8. */
+INLINE int32_t window_values(const float *query, const float *centroid, uint32_t first, uint32_t end, float inverse,
+                             int8_t *values) {
+    __m256i sums = _mm256_setzero_si256();
+    for (uint32_t i = first; i < end; i += 8) {
+        const __m256 difference = _mm256_sub_ps(_mm256_loadu_ps(query + i), _mm256_loadu_ps(centroid + i));
+        const __m256i value = _mm256_cvtps_epi32(_mm256_mul_ps(difference, _mm256_set1_ps(inverse)));
+        const __m128i brief = _mm_packs_epi32(_mm256_castsi256_si128(value), _mm256_extracti128_si256(value, 1));
+        sums = _mm256_add_epi32(sums, value);
+        _mm_storel_epi64((__m128i *)(void *)(values + i), _mm_packs_epi16(brief, brief));
+    }
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
+static void window_query(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
+                         gosset__window_query *out) {
+    const uint32_t places = gosset__windows_places(code);
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+    __m256 largest = _mm256_setzero_ps();
+    for (uint32_t i = 0; i < places; i += 8) {
+        const __m256 difference = _mm256_sub_ps(_mm256_loadu_ps(query + i), _mm256_loadu_ps(centroid + i));
+        largest = _mm256_max_ps(_mm256_and_ps(difference, magnitude), largest);
+    }
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps(largest, 1));
+    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    const float most = _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+    const float inverse = most > 1e-30f ? 127.0f / most : 0.0f;
+    out->square = l2_f32(query, centroid, features);
+    out->scale = most / 127.0f;
+    for (uint32_t k = 0, first = 0; k < GOSSET__WINDOW_CLASSES; k++) {
+        const uint32_t end = first + (8u << k) * code->words[k];
+        out->sums[k] = window_values(query, centroid, first, end, inverse, out->values);
+        first = end;
+    }
+}
+
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
     size_t r = 0;
     for (; r + 4 <= count; r += 4, rows += 4 * (size_t)dimension) {
@@ -319,7 +438,8 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
 const gosset__kernels gosset__kernels_avx2 = {
     .name = "avx2",
     .scan_nibble = scan_nibble,
-    .scan_fields = scan_fields,
+    .window_query = window_query,
+    .scan_windows = scan_windows,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,

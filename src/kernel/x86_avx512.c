@@ -52,58 +52,119 @@ INLINE __m512i broadcast4(const int8_t *values) {
     return _mm512_set1_epi32(group);
 }
 
-/*
- * Fields are masked where they stand, as 1, 4, 16 or 64 times their value, and each position has its own exact sum:
- * four shifts at the end replace three per load. `blocks` at once, so that the chains of vpdpbusd overlap.
- */
-INLINE void field_blocks(const uint8_t *data, const int blocks, uint32_t nibble_words, uint32_t crumb_words,
-                         const gosset__field_query *query, int32_t *scores) {
-    const size_t sides = 64 * (size_t)(nibble_words + crumb_words);
-    const __m512i low = _mm512_set1_epi8(0x0F), high = _mm512_set1_epi8((char)0xF0);
-    const __m512i crumb[4] = {_mm512_set1_epi8(0x03), _mm512_set1_epi8(0x0C), _mm512_set1_epi8(0x30),
-                              _mm512_set1_epi8((char)0xC0)};
-    const int8_t *values = query->values;
-    __m512i sums[2][4];
-    for (int b = 0; b < blocks; b++)
-        for (int part = 0; part < 4; part++) sums[b][part] = _mm512_setzero_si512();
-    for (uint32_t h = 0; h < nibble_words; h++, values += 8)
-        for (int b = 0; b < blocks; b++) {
-            const __m512i x = _mm512_loadu_si512(data + (size_t)b * (sides + 64) + 64 * (size_t)h);
-            sums[b][0] = _mm512_dpbusd_epi32(sums[b][0], _mm512_and_si512(x, low), broadcast4(values));
-            sums[b][2] = _mm512_dpbusd_epi32(sums[b][2], _mm512_and_si512(x, high), broadcast4(values + 4));
-        }
-    for (uint32_t h = nibble_words; h < nibble_words + crumb_words; h++, values += 16)
-        for (int b = 0; b < blocks; b++) {
-            const __m512i x = _mm512_loadu_si512(data + (size_t)b * (sides + 64) + 64 * (size_t)h);
-#pragma GCC unroll 4
-            for (int part = 0; part < 4; part++)
-                sums[b][part] =
-                    _mm512_dpbusd_epi32(sums[b][part], _mm512_and_si512(x, crumb[part]), broadcast4(values + 4 * part));
-        }
-    for (int b = 0; b < blocks; b++) {
-        const uint8_t *side = data + (size_t)b * (sides + 64) + sides;
-        const __m512i even = _mm512_add_epi32(sums[b][0], _mm512_srai_epi32(sums[b][2], 4));
-        const __m512i odd = _mm512_add_epi32(_mm512_srai_epi32(sums[b][1], 2), _mm512_srai_epi32(sums[b][3], 6));
-        const __m512 gain = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)side));
-        const __m512 bias = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(side + 32)));
-        const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
-        const __m512 t =
-            _mm512_mul_ps(_mm512_sub_ps(sum, _mm512_set1_ps(query->correction)), _mm512_set1_ps(query->scale));
-        __m512 s = _mm512_add_ps(_mm512_fmadd_ps(gain, t, bias), _mm512_set1_ps(query->offset));
-        s = _mm512_max_ps(s, _mm512_set1_ps(-GOSSET__FIELD_SCORE_MAX)); /* NaN gives the second operand */
-        s = _mm512_min_ps(s, _mm512_set1_ps(GOSSET__FIELD_SCORE_MAX));
-        _mm512_storeu_si512(scores + 16 * b,
-                            _mm512_cvtps_epi32(_mm512_mul_ps(s, _mm512_set1_ps(GOSSET__FIELD_SCORE_ONE))));
-    }
+/* The 16 levels of a class in every 128-bit lane, plus 16 to be unsigned; and their squares. */
+INLINE __m512i level_table(int class) {
+    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[class]);
+    return _mm512_broadcast_i32x4(_mm_add_epi8(levels, _mm_set1_epi8(16)));
+}
+INLINE __m512i square_table(int class) {
+    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[class]);
+    const __m256i wide = _mm256_cvtepi8_epi16(levels);
+    return _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_mullo_epi16(wide, wide)));
 }
 
-static void scan_fields(const uint8_t *blocks, size_t block_count, uint32_t nibble_words, uint32_t crumb_words,
-                        const gosset__field_query *query, int32_t *scores) {
-    const size_t block_size = 64 * (size_t)(nibble_words + crumb_words + 1);
-    size_t b = 0;
-    for (; b + 2 <= block_count; b += 2)
-        field_blocks(blocks + b * block_size, 2, nibble_words, crumb_words, query, scores + 16 * b);
-    if (b < block_count) field_blocks(blocks + b * block_size, 1, nibble_words, crumb_words, query, scores + 16 * b);
+typedef struct window_sums {
+    __m512i product, norm;
+} window_sums;
+
+/* Four dimensions of 16 codes. */
+INLINE window_sums add_windows(window_sums sums, __m512i bits, __m512i levels, __m512i squares, const int8_t *values) {
+    const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
+    sums.product = _mm512_dpbusd_epi32(sums.product, _mm512_shuffle_epi8(levels, window), broadcast4(values));
+    sums.norm = _mm512_dpbusd_epi32(sums.norm, _mm512_shuffle_epi8(squares, window), _mm512_set1_epi8(1));
+    return sums;
+}
+
+/* `mask ? a : b`, bit by bit. */
+INLINE __m512i choose_bits(__m512i mask, __m512i a, __m512i b) {
+    return _mm512_ternarylogic_epi64(mask, a, b, 0xCA);
+}
+
+/* From sums to scores, as the specification orders it. */
+INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const gosset__windows *code,
+                             const gosset__window_query *query) {
+    const __m512i odd = _mm512_sub_epi32(_mm512_slli_epi32(selected, 1), _mm512_set1_epi32(15));
+    const __m512i own = _mm512_mullo_epi32(odd, odd);
+    const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
+    __m512 t[3], n[3];
+    for (int k = 0; k < 3; k++) {
+        const __m512i norm = k == 0 ? _mm512_sub_epi32(sums[0].norm, own) : sums[k].norm;
+        t[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k]), _mm512_cvtepi32_ps(sums[k].product));
+        n[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k] * code->steps[k]), _mm512_cvtepi32_ps(norm));
+    }
+    const __m512 along =
+        _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(t[0], t[1]), t[2]), _mm512_set1_ps(query->scale));
+    const __m512 square = _mm512_add_ps(_mm512_add_ps(n[0], n[1]), n[2]);
+    const __m512 inner = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_set1_ps(-0.5f), gain), square, along);
+    __m512 s = _mm512_fmadd_ps(gain, inner, _mm512_set1_ps(-0.5f * query->square));
+    s = _mm512_max_ps(s, _mm512_set1_ps(-GOSSET__WINDOW_SCORE_MAX)); /* NaN gives the second operand */
+    s = _mm512_min_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_MAX));
+    return _mm512_cvtps_epi32(_mm512_mul_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_ONE)));
+}
+
+/*
+ * The products of a class hold 16 times the sum of its values too much. Shifts move bits between the bytes of a word;
+ * the masks of the windows drop them. Two sums of each kind: their chains of vpdpbusd (5 cycles each) overlap.
+ */
+INLINE void window_block(const uint8_t *data, const gosset__windows *code, const gosset__window_query *query,
+                         int32_t *scores) {
+    const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07);
+    const int8_t *values = query->values;
+    __m512i now = _mm512_setzero_si512(), last;
+    window_sums sums[3], other;
+    for (int k = 0; k < 3; k++) {
+        sums[k].product = _mm512_set1_epi32(-16 * query->sums[k]);
+        sums[k].norm = _mm512_setzero_si512();
+    }
+    other.product = other.norm = _mm512_setzero_si512();
+    __m512i levels = level_table(0), squares = square_table(0);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8) {
+        now = _mm512_loadu_si512(data);
+        sums[0] = add_windows(sums[0], now, levels, squares, values);
+        other = add_windows(other, _mm512_srli_epi32(now, 4), levels, squares, values + 4);
+    }
+    sums[0].product = _mm512_add_epi32(sums[0].product, other.product);
+    sums[0].norm = _mm512_add_epi32(sums[0].norm, other.norm);
+    const __m512i selected = _mm512_srli_epi32(now, 28);
+    levels = level_table(1);
+    squares = square_table(1);
+    other.product = other.norm = _mm512_setzero_si512();
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
+        last = now;
+        now = _mm512_loadu_si512(data);
+        const __m512i x = choose_bits(crumb, _mm512_srli_epi32(last, 6), _mm512_slli_epi32(now, 2));
+        sums[1] = add_windows(sums[1], x, levels, squares, values);
+        other = add_windows(other, now, levels, squares, values + 4);
+        sums[1] = add_windows(sums[1], _mm512_srli_epi32(now, 2), levels, squares, values + 8);
+        other = add_windows(other, _mm512_srli_epi32(now, 4), levels, squares, values + 12);
+    }
+    sums[1].product = _mm512_add_epi32(sums[1].product, other.product);
+    sums[1].norm = _mm512_add_epi32(sums[1].norm, other.norm);
+    levels = level_table(2);
+    squares = square_table(2);
+    other.product = other.norm = _mm512_setzero_si512();
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32) {
+        last = now;
+        now = _mm512_loadu_si512(data);
+        const __m512i x = choose_bits(bit, _mm512_srli_epi32(last, 5), _mm512_slli_epi32(now, 3));
+        sums[2] = add_windows(sums[2], x, levels, squares, values);
+        other = add_windows(other, _mm512_srli_epi32(x, 1), levels, squares, values + 4);
+        sums[2] = add_windows(sums[2], _mm512_srli_epi32(x, 2), levels, squares, values + 8);
+        other = add_windows(other, now, levels, squares, values + 12);
+        sums[2] = add_windows(sums[2], _mm512_srli_epi32(now, 1), levels, squares, values + 16);
+        other = add_windows(other, _mm512_srli_epi32(now, 2), levels, squares, values + 20);
+        sums[2] = add_windows(sums[2], _mm512_srli_epi32(now, 3), levels, squares, values + 24);
+        other = add_windows(other, _mm512_srli_epi32(now, 4), levels, squares, values + 28);
+    }
+    sums[2].product = _mm512_add_epi32(sums[2].product, other.product);
+    sums[2].norm = _mm512_add_epi32(sums[2].norm, other.norm);
+    _mm512_storeu_si512(scores, window_scores(sums, selected, code, query));
+}
+
+static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
+                         const gosset__window_query *query, int32_t *scores) {
+    const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
+    for (size_t b = 0; b < block_count; b++) window_block(blocks + b * block_size, code, query, scores + 16 * b);
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
@@ -252,6 +313,41 @@ static float l2_f32(const float *a, const float *b, uint32_t dimension) {
     return fold1(sums);
 }
 
+/* Values of one class of places, which are whole vectors of 8. */
+INLINE int32_t window_values(const float *query, const float *centroid, uint32_t first, uint32_t end, float inverse,
+                             int8_t *values) {
+    __m256i sums = _mm256_setzero_si256();
+    for (uint32_t i = first; i < end; i += 8) {
+        const __m256 difference = _mm256_sub_ps(_mm256_loadu_ps(query + i), _mm256_loadu_ps(centroid + i));
+        const __m256i value = _mm256_cvtps_epi32(_mm256_mul_ps(difference, _mm256_set1_ps(inverse)));
+        sums = _mm256_add_epi32(sums, value);
+        _mm_storel_epi64((__m128i *)(void *)(values + i), _mm256_cvtepi32_epi8(value));
+    }
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
+static void window_query(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
+                         gosset__window_query *out) {
+    const uint32_t places = gosset__windows_places(code);
+    __m512 largest = _mm512_setzero_ps();
+    for (uint32_t i = 0; i < places; i += 16) {
+        const __mmask16 mask = places - i >= 16 ? (__mmask16)0xFFFF : tail_mask(places);
+        const __m512 difference =
+            _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, query + i), _mm512_maskz_loadu_ps(mask, centroid + i));
+        largest = _mm512_max_ps(_mm512_abs_ps(difference), largest);
+    }
+    const float most = _mm512_reduce_max_ps(largest), inverse = most > 1e-30f ? 127.0f / most : 0.0f;
+    out->square = l2_f32(query, centroid, features);
+    out->scale = most / 127.0f;
+    for (uint32_t k = 0, first = 0; k < GOSSET__WINDOW_CLASSES; k++) {
+        const uint32_t end = first + (8u << k) * code->words[k];
+        out->sums[k] = window_values(query, centroid, first, end, inverse, out->values);
+        first = end;
+    }
+}
+
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
     size_t r = 0;
     __mmask16 mask = tail_mask(dimension);
@@ -335,7 +431,8 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
 const gosset__kernels gosset__kernels_avx512 = {
     .name = "avx512",
     .scan_nibble = scan_nibble,
-    .scan_fields = scan_fields,
+    .window_query = window_query,
+    .scan_windows = scan_windows,
     .dense = dense,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,

@@ -1,6 +1,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "lattice/codec_internal.h"
+#include "lattice/windows.h"
 
 #include <math.h>
 
@@ -34,9 +35,9 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->residual = residual;
     codec->ops = residual != NULL ? &gosset__code_residual : &gosset__code_point;
     codec->kernels = kernels;
-    codec->dimension = codes->dimension + (residual != NULL ? gosset__residual_features(residual) : 0);
+    codec->dimension = codes->dimension + (residual != NULL ? residual->features : 0);
     codec->code_size =
-        residual != NULL ? 4 * (residual->nibble_words + residual->crumb_words + 1) : codes->dimension / 2;
+        residual != NULL ? gosset__windows_size(&residual->windows) : codes->dimension / 2;
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
     *out = codec;
@@ -75,7 +76,7 @@ void gosset__codec_encode(const gosset__codec *codec, size_t count, const float 
 }
 
 uint32_t gosset__codec_decoded(const gosset__codec *codec) {
-    return codec->residual != NULL ? gosset__residual_features(codec->residual) : codec->codes->dimension;
+    return codec->residual != NULL ? codec->residual->features : codec->codes->dimension;
 }
 
 void gosset__codec_decode(const gosset__codec *codec, size_t count, const uint32_t *cells, const uint8_t *codes,

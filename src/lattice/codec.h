@@ -5,8 +5,8 @@
  * Two kinds of code:
  *   - point: the nearest point of the code lattice to the latent, as in the paper;
  *   - residual: the cell stands for a learned centroid in a space of features, and the code says what is left, as a
- *     gain and a point of the half-integer lattice. The cell is known from the row's place in the index, so what it
- *     says is free.
+ *     gain and a path in a trellis of levels. The cell is known from the row's place in the index, so what it says is
+ *     free.
  */
 #ifndef GOSSET_LATTICE_CODEC_H
 #define GOSSET_LATTICE_CODEC_H
@@ -19,15 +19,10 @@ typedef struct gosset__codec gosset__codec;
 /** The learned part of residual codes; borrowed by the codec. Rows are then latents with `features` behind them. */
 enum { GOSSET__RESIDUAL_MAX_FEATURES = 512 };
 typedef struct gosset__residual {
-    uint32_t nibble_words;  /* 8 features each, 4 bits a feature */
-    uint32_t crumb_words;   /* 16 features each, 2 bits a feature */
-    float step;             /* of the box's lattice, for residuals of root mean square 1 */
-    const float *centroids; /* cells x features */
+    gosset__windows windows; /* of the first features; feature 8 words[0] - 1 is always 0: its place holds the gain */
+    uint32_t features;       /* at least the places of the windows, at most GOSSET__RESIDUAL_MAX_FEATURES */
+    const float *centroids;  /* cells x features */
 } gosset__residual;
-
-static inline uint32_t gosset__residual_features(const gosset__residual *residual) {
-    return 8 * residual->nibble_words + 16 * residual->crumb_words;
-}
 
 /**
  * Lattices are borrowed and must outlive the codec. The cell lattice has at most 2^24 points and no more dimensions
@@ -46,8 +41,7 @@ uint32_t gosset__codec_cell_count(const gosset__codec *codec); /* cells are 0 ..
 /**
  * Cells and packed codes of rows (count x dimension, finite). Thread-safe. A packed code has 4 bytes a word:
  *   - point: word h, byte j: dimension 8h + j in the low nibble, 8h + 4 + j in the high one, value + 8, cut off at +-7;
- *   - residual: nibble words alike with value + 7.5, then crumb words (word h, byte j: features 16h + 4p + j at bit 2p,
- *     p = 0 .. 3, value + 1.5), then gain and bias as IEEE halves.
+ *   - residual: a code of windows, kernel/kernel.h.
  */
 void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells, uint8_t *codes);
 

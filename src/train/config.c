@@ -44,7 +44,7 @@ static gosset_status choose_lattices(gosset__settings *settings, const gosset_tr
     GOSSET_REQUIRE(bytes >= CODE_BYTES_MIN && bytes <= CODE_BYTES_MAX && bytes % 4 == 0, GOSSET_E_CONFIG,
                    "gosset_train_config: code_bytes: expected a multiple of 4 in %d..%d, found %u", CODE_BYTES_MIN,
                    CODE_BYTES_MAX, bytes);
-    if (!config->code_lattice || config->code_bytes) settings->residual_words = bytes / 4 - 1;
+    if (!config->code_lattice || config->code_bytes) settings->residual_words = bytes / 4;
     if (config->code_lattice) {
         GOSSET_TRY(
             choose_text(settings->code_lattice, sizeof settings->code_lattice, config->code_lattice, "code_lattice"));

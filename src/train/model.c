@@ -76,11 +76,10 @@ out:
     return status;
 }
 
-gosset_status gosset__model_make_residual(gosset_model *model, uint32_t nibble_words, uint32_t crumb_words,
-                                          float step) {
+gosset_status gosset__model_make_residual(gosset_model *model, const gosset__windows *windows, uint32_t features) {
     gosset_status status = GOSSET_OK;
-    model->residual = (gosset__residual){.nibble_words = nibble_words, .crumb_words = crumb_words, .step = step};
-    const size_t columns = gosset__residual_features(&model->residual);
+    const size_t columns = features;
+    model->residual = (gosset__residual){.windows = *windows, .features = features};
     if (columns == 0) return GOSSET_OK;
     const size_t cells = (size_t)model->cell_lattice->point_count.word[0];
     model->rotation = gosset__alloc_array(&model->env, model->shape.features * columns, sizeof(float));
@@ -128,7 +127,7 @@ gosset_status gosset__model_finish(gosset_model *model) {
     memcpy(model->layers[0].bias, folded.bias1, shape->width * sizeof(float));
     memcpy(model->layers[1].bias, folded.bias2, shape->width * sizeof(float));
     memcpy(model->layers[2].bias, folded.bias3, shape->output * sizeof(float));
-    const uint32_t columns = gosset__residual_features(&model->residual);
+    const uint32_t columns = model->residual.features;
     if (columns > 0) pad_rows(&model->rotate, 0, shape->features, columns, model->rotation);
     gosset_status status = gosset__codec_create(&model->codec, model->cell_lattice, model->code_lattice,
                                                 gosset__model_residual(model), &model->env, model->kernels);
@@ -217,7 +216,7 @@ static void write_latent(const gosset_model *model, const gosset__kernels *kerne
 static void map_features(const gosset_model *model, const gosset__kernels *kernels, size_t rows, const activations *s,
                          float *out, size_t stride) {
     const gosset__dense *rotate = &model->rotate;
-    const size_t columns = gosset__residual_features(&model->residual);
+    const size_t columns = model->residual.features;
     kernels->dense(s->features, rows, rotate->in, rotate->out, rotate->weights, rotate->bias, 0, s->rotated);
     for (size_t r = 0; r < rows; r++) memcpy(out + r * stride, s->rotated + r * rotate->out, columns * sizeof(float));
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "lattice/windows.h"
 #include "train/network.h"
 
 #include <math.h>
@@ -14,8 +15,8 @@ enum {
     SECTION_TABLE = 264, /* offset of the section table */
     SECTION_ENTRY = 32,
     SECTION_ALIGNMENT = 64,
-    RESIDUAL = 488, /* words and step of the residual codes, 12 bytes */
-    RESIDUAL_SIZE = 12,
+    RESIDUAL = 456, /* features, words, steps and largest gain of the residual codes */
+    RESIDUAL_SIZE = 32,
     HEADER_HASH = 504,
     IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
     IDENTITY_END = 256
@@ -42,8 +43,8 @@ typedef struct plan {
     gosset__shape shape;
     uint32_t input, held_out;
     gosset_metric metric;
-    uint32_t nibble_words, crumb_words;
-    float step;
+    gosset__windows windows;
+    uint32_t residual_features;
     uint64_t cells;
 } plan;
 
@@ -52,15 +53,14 @@ static plan plan_of(const gosset_model *model) {
                   .input = model->preprocess.input,
                   .held_out = model->held_out_count,
                   .metric = model->preprocess.metric,
-                  .nibble_words = model->residual.nibble_words,
-                  .crumb_words = model->residual.crumb_words,
-                  .step = model->residual.step,
+                  .windows = model->residual.windows,
+                  .residual_features = model->residual.features,
                   .cells = model->cell_lattice->point_count.word[0]};
 }
 
 /* Where everything lies; the file's own table must agree. */
 static uint64_t lay_sections(const plan *p, section *sections) {
-    const uint64_t columns = 8ull * p->nibble_words + 16ull * p->crumb_words;
+    const uint64_t columns = p->residual_features;
     const uint64_t sizes[SECTION_COUNT] = {
         (uint64_t)p->shape.features * 4,
         (uint64_t)gosset__folded_count(&p->shape) * 4,
@@ -113,9 +113,13 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
     memcpy(header + 96, model->loss, strlen(model->loss));
     memcpy(header + 128, model->code_lattice->spec, strlen(model->code_lattice->spec));
     memcpy(header + 192, model->cell_lattice->spec, strlen(model->cell_lattice->spec));
-    gosset__store32(header + RESIDUAL, model->residual.nibble_words);
-    gosset__store32(header + RESIDUAL + 4, model->residual.crumb_words);
-    store_float(header + RESIDUAL + 8, model->residual.step);
+    const gosset__windows *windows = &model->residual.windows;
+    gosset__store32(header + RESIDUAL, model->residual.features);
+    for (int k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
+        gosset__store32(header + RESIDUAL + 4 + 4 * k, windows->words[k]);
+        store_float(header + RESIDUAL + 16 + 4 * k, windows->steps[k]);
+    }
+    store_float(header + RESIDUAL + 28, windows->gains[15]);
 }
 
 /* The identity and the hashes of all sections but the timing. */
@@ -265,16 +269,25 @@ out:
 
 static gosset_status read_residual(const unsigned char *header, const char *name, plan *p) {
     gosset_status status = GOSSET_OK;
-    p->nibble_words = gosset__load32(header + RESIDUAL);
-    p->crumb_words = gosset__load32(header + RESIDUAL + 4);
-    p->step = load_float(header + RESIDUAL + 8);
-    GOSSET_REQUIRE(p->nibble_words <= GOSSET__RESIDUAL_MAX_FEATURES / 8 &&
-                       p->crumb_words <= GOSSET__RESIDUAL_MAX_FEATURES / 16 &&
-                       8 * p->nibble_words + 16 * p->crumb_words <= GOSSET__RESIDUAL_MAX_FEATURES,
-                   GOSSET_E_CORRUPT, "%s: residual codes: expected at most %d features, found %u and %u words", name,
-                   GOSSET__RESIDUAL_MAX_FEATURES, p->nibble_words, p->crumb_words);
-    GOSSET_REQUIRE(p->nibble_words + p->crumb_words == 0 || (p->step > 0 && p->step < INFINITY), GOSSET_E_CORRUPT,
-                   "%s: residual codes: expected a positive step, found %g", name, (double)p->step);
+    gosset__windows *windows = &p->windows;
+    const float gain = load_float(header + RESIDUAL + 28);
+    int sane = gain >= 0 && gain < INFINITY;
+    p->residual_features = gosset__load32(header + RESIDUAL);
+    for (int k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
+        windows->words[k] = gosset__load32(header + RESIDUAL + 4 + 4 * k);
+        windows->steps[k] = load_float(header + RESIDUAL + 16 + 4 * k);
+        sane = sane && windows->words[k] <= GOSSET__WINDOWS_MAX_PLACES / (8u << k);
+        sane = sane && windows->steps[k] >= 0 && windows->steps[k] < INFINITY;
+    }
+    gosset__windows_set_gains(windows, gain);
+    if (p->residual_features == 0) return GOSSET_OK;
+    GOSSET_REQUIRE(sane && windows->words[0] >= 1, GOSSET_E_CORRUPT,
+                   "%s: residual codes: expected words, finite steps and a gain, found others", name);
+    GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES &&
+                       gosset__windows_places(windows) <= p->residual_features &&
+                       p->residual_features <= GOSSET__RESIDUAL_MAX_FEATURES,
+                   GOSSET_E_CORRUPT, "%s: residual codes: expected %u to %d features, found %u", name,
+                   gosset__windows_places(windows), GOSSET__RESIDUAL_MAX_FEATURES, p->residual_features);
 out:
     return status;
 }
@@ -323,7 +336,7 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
     memcpy(model->preprocess.mean, bytes + sections[SECTION_MEAN].offset, sections[SECTION_MEAN].size);
     memcpy(model->folded, bytes + sections[SECTION_WEIGHTS].offset, sections[SECTION_WEIGHTS].size);
     memcpy(model->held_out, bytes + sections[SECTION_HELD_OUT].offset, sections[SECTION_HELD_OUT].size);
-    const size_t columns = gosset__residual_features(&model->residual);
+    const size_t columns = model->residual.features;
     if (columns > 0) {
         memcpy(model->rotation, bytes + sections[SECTION_ROTATION].offset, sections[SECTION_ROTATION].size);
         memcpy(model->centroids, bytes + sections[SECTION_CENTROIDS].offset, sections[SECTION_CENTROIDS].size);
@@ -362,7 +375,7 @@ gosset_status gosset__model_parse(gosset_model **out, const void *data, size_t s
     GOSSET_TRY(check_sections(bytes, size, name, &p, sections));
     GOSSET_TRY(gosset__model_create(&model, &p.shape, p.input, p.metric, p.held_out, (const char *)bytes + 128,
                                     (const char *)bytes + 192, env));
-    GOSSET_TRY(gosset__model_make_residual(model, p.nibble_words, p.crumb_words, p.step));
+    GOSSET_TRY(gosset__model_make_residual(model, &p.windows, p.residual_features));
     GOSSET_TRY(fill_model(model, bytes, sections, name));
     GOSSET_TRY(gosset__model_finish(model));
     *out = model;

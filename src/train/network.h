@@ -59,7 +59,7 @@ struct gosset_model {
     uint32_t held_out_count;
     char loss[32];
     gosset_lattice *code_lattice, *cell_lattice;
-    gosset__residual residual; /* no words: the model's codes are points of the code lattice */
+    gosset__residual residual; /* no features: the model's codes are points of the code lattice */
     float *rotation;           /* features x residual features, as stored */
     float *centroids;          /* cells x residual features */
     gosset__dense rotate;
@@ -73,8 +73,8 @@ struct gosset_model {
 gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shape, uint32_t input, gosset_metric metric,
                                    uint32_t held_out_count, const char *code_lattice, const char *cell_lattice,
                                    const gosset_env *env);
-/** Room for a residual of these words (both 0: none): rotation and centroids, to be filled by the caller. */
-gosset_status gosset__model_make_residual(gosset_model *model, uint32_t nibble_words, uint32_t crumb_words, float step);
+/** Room for residual codes (0 features: none): rotation and centroids, to be filled by the caller. */
+gosset_status gosset__model_make_residual(gosset_model *model, const gosset__windows *windows, uint32_t features);
 /** Where mapped rows go: row i of the vectors to row i of the target. */
 typedef struct gosset__target {
     float *latents, *features; /* NULL: not wanted */

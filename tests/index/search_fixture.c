@@ -35,6 +35,7 @@ void fixture_row(const fixture *self, const void *vector, float row[ROW]) {
         if (j < LATENT) length += row[j] * row[j];
     }
     for (int j = 0; j < ROW && length > 0; j++) row[j] /= sqrtf(length);
+    row[LATENT + GAIN_PLACE] = 0;
 }
 
 static void write_index(fixture *self, uint64_t shard_size) {
@@ -80,8 +81,11 @@ static void make_centroids(fixture *self) {
     gosset__rng rng = gosset__rng_make(4, 4);
     self->centroids = malloc(count * sizeof *self->centroids);
     for (size_t i = 0; i < count; i++) self->centroids[i] = 0.3f * gosset__rng_normal(&rng);
-    self->residual =
-        (gosset__residual){.nibble_words = 1, .crumb_words = 1, .step = 0.6f, .centroids = self->centroids};
+    for (size_t i = GAIN_PLACE; i < count; i += FEATURES) self->centroids[i] = 0;
+    self->residual = (gosset__residual){.windows = {.words = {1, 1, 0}, .steps = {0.25f, 0.14f, 0}},
+                                        .features = FEATURES,
+                                        .centroids = self->centroids};
+    gosset__windows_set_gains(&self->residual.windows, 1);
 }
 
 void fixture_build(fixture *self, const fixture_options *options) {

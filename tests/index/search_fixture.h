@@ -3,10 +3,11 @@
 #define GOSSET_TESTS_SEARCH_FIXTURE_H
 
 #include "index/search.h"
+#include "lattice/windows.h"
 #include "support/support.h"
 
 /* What the codec sees of a vector: a latent, and features behind it that residual codes approximate. */
-enum { LATENT = 16, FEATURES = 24, ROW = LATENT + FEATURES };
+enum { LATENT = 16, FEATURES = 24, ROW = LATENT + FEATURES, GAIN_PLACE = 7 };
 
 typedef struct fixture {
     char directory[TEMP_PATH_SIZE];

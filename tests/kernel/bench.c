@@ -34,9 +34,16 @@ static void scan_64(const gosset__kernels *k, bench_data *d) {
 static void scan_64_l1(const gosset__kernels *k, bench_data *d) {
     k->scan_nibble(d->bytes, 32, 64, d->query, d->scores);
 }
-static void scan_fields_32(const gosset__kernels *k, bench_data *d) {
-    const gosset__field_query query = {.values = d->query, .correction = 1, .scale = 1e-4f, .offset = 0};
-    k->scan_fields(d->bytes, 2048, 3, 4, &query, d->scores);
+static void scan_windows_of(const gosset__kernels *k, bench_data *d, const uint32_t words[3]) {
+    const gosset__windows code = {.words = {words[0], words[1], words[2]}, .steps = {1e-3f, 1e-3f, 1e-3f}};
+    const gosset__window_query query = {.values = d->query, .scale = 1e-4f, .square = 1};
+    k->scan_windows(d->bytes, 2048, &code, &query, d->scores);
+}
+static void scan_windows_16(const gosset__kernels *k, bench_data *d) {
+    scan_windows_of(k, d, (uint32_t[]){2, 1, 1});
+}
+static void scan_windows_32(const gosset__kernels *k, bench_data *d) {
+    scan_windows_of(k, d, (uint32_t[]){5, 3, 0});
 }
 static void scan_32(const gosset__kernels *k, bench_data *d) {
     k->scan_nibble(d->bytes, 4096, 32, d->query, d->scores);
@@ -90,7 +97,8 @@ PAIRS(pair_dot_i8, dot_i8, bytes, int8_t)
 static const bench_case cases[] = {
     {"scan_nibble 64 dims, L2", scan_64, "code", 32768, 0, 32768 * 32.0},
     {"scan_nibble 64 dims, L1", scan_64_l1, "code", 512, 0, 512 * 32.0},
-    {"scan_fields 24 + 64 dims, L2", scan_fields_32, "code", 32768, 0, 32768 * 32.0},
+    {"scan_windows 16 bytes, L2", scan_windows_16, "code", 32768, 0, 32768 * 16.0},
+    {"scan_windows 32 bytes, L2", scan_windows_32, "code", 32768, 0, 32768 * 32.0},
     {"scan_nibble 32 dims, L2", scan_32, "code", 65536, 0, 65536 * 16.0},
     {"select_above, none found", select_few, "score", 1 << 15, 0, 4.0 * (1 << 15)},
     {"dense 256 rows, 512x512", dense_256, DENSE(256, 512, 512)},

@@ -68,25 +68,38 @@ static size_t walk_scan_nibble(const gosset__kernels *level, const gosset__kerne
     return done;
 }
 
-/* Random halves include infinities and NaN: every bit pattern of gain and bias must score alike everywhere. */
-static size_t fields_once(const gosset__kernels *level, const gosset__kernels *reference, uint32_t nibble_words,
-                          uint32_t crumb_words, size_t block_count, int query_kind) {
-    gosset__rng rng = gosset__rng_make(17 * nibble_words + crumb_words, block_count);
-    const size_t size = block_count * 64 * (nibble_words + crumb_words + 1),
-                 dimension = 8 * nibble_words + 16 * crumb_words;
+static gosset__windows windows_of(uint32_t nibble_words, uint32_t crumb_words, uint32_t bit_words) {
+    gosset__windows code = {.words = {nibble_words, crumb_words, bit_words}, .steps = {0.05f, 0.11f, 0.07f}};
+    for (int g = 0; g < 16; g++) code.gains[g] = 0.01f * (float)(g + 1);
+    code.gains[13] = 0; /* the centroid itself, and gains whose scores leave the range */
+    code.gains[14] = 1e30f;
+    code.gains[15] = NAN;
+    return code;
+}
+
+/* Every class alone and together: windows that reach into the word before meet all three kinds of it. */
+static size_t windows_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
+                           size_t block_count, int query_kind) {
+    gosset__rng rng = gosset__rng_make(289 * words[0] + 17 * words[1] + words[2], block_count);
+    const gosset__windows code = windows_of(words[0], words[1], words[2]);
+    const uint32_t places = gosset__windows_places(&code);
+    const size_t size = block_count * 64 * (words[0] + words[1] + words[2]);
     char shape[96];
-    snprintf(shape, sizeof shape, "%zu blocks of %u + %u words, query %d", block_count, nibble_words, crumb_words,
-             query_kind);
+    snprintf(shape, sizeof shape, "%zu blocks of %u + %u + %u words, query %d", block_count, words[0], words[1],
+             words[2], query_kind);
     guarded blocks = guarded_make(size, slack_of(block_count, 1));
-    guarded values = guarded_make(dimension, 0);
-    guarded found = guarded_make(block_count * 64, slack_of(crumb_words, 4));
+    guarded values = guarded_make(places, 0);
+    guarded found = guarded_make(block_count * 64, slack_of(words[1], 4));
     guarded expected = guarded_make(block_count * 64, 0);
     fill_bytes(&rng, blocks.data, size, 0);
-    fill_bytes(&rng, values.data, dimension, query_kind);
-    const gosset__field_query query = {.values = values.data, .correction = 37.5f, .scale = 1e-4f, .offset = 0.25f};
-    level->scan_fields(blocks.data, block_count, nibble_words, crumb_words, &query, found.data);
-    reference->scan_fields(blocks.data, block_count, nibble_words, crumb_words, &query, expected.data);
-    compare(found.data, expected.data, block_count * 64, "scan_fields", level->name, shape);
+    fill_bytes(&rng, values.data, places, query_kind);
+    gosset__window_query query = {.values = values.data, .scale = 1e-4f, .square = 0.25f};
+    query.values[8 * words[0] - 1] = 0;
+    for (uint32_t k = 0, i = 0, end = 0; k < 3; k++)
+        for (end += (8u << k) * words[k]; i < end; i++) query.sums[k] += query.values[i];
+    level->scan_windows(blocks.data, block_count, &code, &query, found.data);
+    reference->scan_windows(blocks.data, block_count, &code, &query, expected.data);
+    compare(found.data, expected.data, block_count * 64, "scan_windows", level->name, shape);
     guarded_free(&blocks);
     guarded_free(&values);
     guarded_free(&found);
@@ -94,13 +107,54 @@ static size_t fields_once(const gosset__kernels *level, const gosset__kernels *r
     return 1;
 }
 
-static size_t walk_scan_fields(const gosset__kernels *level, const gosset__kernels *reference) {
+static size_t walk_scan_windows(const gosset__kernels *level, const gosset__kernels *reference) {
     size_t done = 0;
-    for (uint32_t nibble_words = 0; nibble_words < 9; nibble_words++)
-        for (uint32_t crumb_words = 0; crumb_words < 9; crumb_words++)
-            for (int kind = 0; kind < BYTE_KINDS; kind++)
-                done += fields_once(level, reference, nibble_words, crumb_words, 1 + (nibble_words + crumb_words) % 5,
-                                    kind);
+    for (uint32_t n = 1; n < 6; n++)
+        for (uint32_t c = 0; c < 5; c++)
+            for (uint32_t b = 0; b < 4; b++)
+                for (int kind = 0; kind < BYTE_KINDS; kind++)
+                    done += windows_once(level, reference, (uint32_t[]){n, c, b}, 1 + (n + c + b) % 5, kind);
+    return done;
+}
+
+static size_t window_query_once(const gosset__kernels *level, const gosset__kernels *reference,
+                                const uint32_t words[3], uint32_t extra, float size) {
+    gosset__rng rng = gosset__rng_make(31 * words[0] + 7 * words[1] + words[2], extra);
+    const gosset__windows code = windows_of(words[0], words[1], words[2]);
+    const uint32_t places = gosset__windows_places(&code), features = places + extra;
+    char shape[96];
+    snprintf(shape, sizeof shape, "%u + %u + %u words, %u features, size %g", words[0], words[1], words[2], features,
+             (double)size);
+    guarded query = guarded_make(features * sizeof(float), 4);
+    guarded centroid = guarded_make(features * sizeof(float), 0);
+    guarded found = guarded_make(places, 0), expected = guarded_make(places, 0);
+    for (uint32_t i = 0; i < features; i++) {
+        ((float *)query.data)[i] = size * gosset__rng_normal(&rng);
+        ((float *)centroid.data)[i] = size == 0 ? 0 : gosset__rng_normal(&rng);
+    }
+    gosset__window_query a = {.values = found.data}, b = {.values = expected.data};
+    level->window_query(query.data, centroid.data, features, &code, &a);
+    reference->window_query(query.data, centroid.data, features, &code, &b);
+    compare(found.data, expected.data, places, "window_query values", level->name, shape);
+    compare(a.sums, b.sums, sizeof a.sums, "window_query sums", level->name, shape);
+    compare(&a.scale, &b.scale, sizeof a.scale, "window_query scale", level->name, shape);
+    compare(&a.square, &b.square, sizeof a.square, "window_query square", level->name, shape);
+    guarded_free(&query);
+    guarded_free(&centroid);
+    guarded_free(&found);
+    guarded_free(&expected);
+    return 1;
+}
+
+static size_t walk_window_query(const gosset__kernels *level, const gosset__kernels *reference) {
+    const float sizes[] = {1, 0, 1e-20f, 100};
+    size_t done = 0;
+    for (uint32_t n = 1; n < 4; n++)
+        for (uint32_t c = 0; c < 3; c++)
+            for (uint32_t b = 0; b < 3; b++)
+                for (uint32_t extra = 0; extra < 20; extra += 3)
+                    for (size_t s = 0; s < COUNT_OF(sizes); s++)
+                        done += window_query_once(level, reference, (uint32_t[]){n, c, b}, extra, sizes[s]);
     return done;
 }
 
@@ -270,7 +324,7 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
     return done;
 }
 
-const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_fields", "select_above", "dense",
+const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_windows", "window_query", "select_above", "dense",
                                                 "dot_rows",    "l2_f32",      "dot_f32",      "l2_u8",
                                                 "dot_u8",      "l2_i8",       "dot_i8"};
 
@@ -279,14 +333,16 @@ size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernel
     case 0:
         return walk_scan_nibble(level, reference);
     case 1:
-        return walk_scan_fields(level, reference);
+        return walk_scan_windows(level, reference);
     case 2:
-        return walk_select_above(level, reference);
+        return walk_window_query(level, reference);
     case 3:
-        return walk_dense(level, reference);
+        return walk_select_above(level, reference);
     case 4:
+        return walk_dense(level, reference);
+    case 5:
         return walk_dot_rows(level, reference);
     default:
-        return walk_pair(level, reference, (pair_kernel)(index - 5));
+        return walk_pair(level, reference, (pair_kernel)(index - 6));
     }
 }

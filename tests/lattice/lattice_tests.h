@@ -14,6 +14,7 @@ TCase *case_leech(void);
 TCase *case_codes(void);
 TCase *case_contract(void);
 TCase *case_codec(void);
+TCase *case_windows(void);
 
 /** Nanoseconds of the operations; and code errors over shell norms. To stdout. */
 void bench_lattice(void);

@@ -105,6 +105,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, case_codes());
     suite_add_tcase(suite, case_contract());
     suite_add_tcase(suite, case_codec());
+    suite_add_tcase(suite, case_windows());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     const int failed = srunner_ntests_failed(runner);

@@ -36,7 +36,7 @@ START_TEST(round_trip) {
     ck_assert_uint_eq(info[1].held_out, 100);
     ck_assert_uint_eq(info[1].input_dimension, 4);
     ck_assert_uint_eq(info[1].output_dimension, _i < 3 ? LATENT : 4);
-    ck_assert_uint_eq(info[1].code_bytes, _i < 3 ? LATENT / 2 : 8);
+    ck_assert_uint_eq(info[1].code_bytes, _i < 3 ? LATENT / 2 : 4);
     ck_assert_int_eq(info[1].metric, _i % 3);
 
     gosset_vectors held_out = gosset__model_held_out(copy);
@@ -108,8 +108,10 @@ START_TEST(impossible_counts_are_refused) {
     } lies[] = {{32, 0},          {32, 5000},        {36, 7},           {36, UINT32_MAX},  {40, 0},
                 {40, UINT32_MAX}, {44, 0},           {44, 200},         {48, 3},           {52, 2},
                 {56, 1001},       {56, UINT32_MAX},  {128, 0x41414141}, {192, 0x41414141}, {256, 9},
-                {488, 100},       {488, UINT32_MAX}, {492, UINT32_MAX}, {492, 1}};
-    gosset_model *model = small_model(0);
+                {456, 1},         {456, UINT32_MAX}, {456, 600},        {460, 0},          {460, 2},
+                {460, UINT32_MAX}, {464, 40},        {468, UINT32_MAX}, {472, 0x7FC00000}, {480, 0xBF800000},
+                {484, 0x7F800000}};
+    gosset_model *model = small_model(3);
     size_t size;
     unsigned char *bytes = model_bytes(model, &size, NULL);
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {

@@ -1,0 +1,36 @@
+/** What the two files of the residual codes' training share. */
+#ifndef GOSSET_TRAIN_RESIDUAL_H
+#define GOSSET_TRAIN_RESIDUAL_H
+
+#include "train/trainer.h"
+
+/** A cell's linear prediction weighs as much in its centroid as this many vectors. */
+#define GOSSET__RESIDUAL_PREDICTION_WEIGHT 3.0
+
+typedef struct gosset__residual_fitting {
+    gosset__trainer *trainer;
+    size_t rows;
+    uint32_t features; /* of the network's input */
+    uint32_t axes;     /* principal axes kept, and columns of what follows */
+    uint32_t cells, latent;
+    float *basis;     /* features x axes: to the leading axes, scaled */
+    float *x;         /* rows x axes: the learn set there, later its residuals */
+    float *latents;   /* rows x latent */
+    uint32_t *cell;   /* rows */
+    uint32_t *counts; /* cells: their rows */
+    float *points;    /* cells x latent: unit lattice points */
+    float *centroids; /* cells x axes */
+    float *rotation;  /* axes x axes: principal axes of the residuals */
+    float *rotated;   /* cells x axes: the centroids there */
+    float *map;       /* features x axes: from the input to there */
+    double *normal;   /* latent x (latent + axes): the prediction's equations, then its weights */
+} gosset__residual_fitting;
+
+/** residual_choose.c: words, steps and gains of the codes, and the noise of their scores. */
+gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosset__windows *windows, double *noise);
+
+/** Columns of `from`, with one of zeros at `gap`, cut or padded with zeros to `to_columns`. */
+void gosset__residual_columns(const float *from, uint32_t from_columns, size_t rows, uint32_t gap, uint32_t to_columns,
+                              float *to);
+
+#endif

@@ -1,0 +1,135 @@
+/** Codes of windows: the best path of all, what it costs on normal variables, and the scores the scan gives it. */
+#include "lattice/lattice_tests.h"
+#include "lattice/windows.h"
+#include "support/support.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_PLACES = 128 };
+
+static gosset__windows windows_of(uint32_t nibbles, uint32_t crumbs, uint32_t bits, float gain) {
+    gosset__windows code = {.words = {nibbles, crumbs, bits}, .steps = {0.2f, 0.135f, 0.12f}};
+    gosset__windows_set_gains(&code, gain);
+    return code;
+}
+
+static void normal_places(gosset__rng *rng, const gosset__windows *code, float size, float *x) {
+    for (uint32_t i = 0; i < gosset__windows_places(code); i++) x[i] = size * gosset__rng_normal(rng);
+    x[8 * code->words[0] - 1] = 0;
+}
+
+static double error_of(const gosset__windows *code, const uint8_t *bytes, const float *x) {
+    float decoded[MAX_PLACES] = {0};
+    double error = 0;
+    gosset__windows_add(code, bytes, decoded);
+    for (uint32_t i = 0; i < gosset__windows_places(code); i++)
+        error += ((double)x[i] - (double)decoded[i]) * ((double)x[i] - (double)decoded[i]);
+    return error;
+}
+
+/* One stream of one word behind the gain: all of its 256 contents are tried, byte by byte. */
+START_TEST(no_other_path_is_better) {
+    const gosset__windows code = _i == 0 ? windows_of(1, 1, 0, 1) : windows_of(1, 0, 1, 1);
+    gosset__rng rng = gosset__rng_make(7, (uint64_t)_i);
+    for (int round = 0; round < 40; round++) {
+        float x[MAX_PLACES];
+        uint8_t found[8], other[8];
+        normal_places(&rng, &code, 0.5f, x);
+        gosset__windows_encode(&code, x, found);
+        const double least = error_of(&code, found, x);
+        for (size_t byte = 4; byte < 8; byte++)
+            for (int content = 0; content < 256; content++) {
+                memcpy(other, found, sizeof other);
+                other[byte] = (uint8_t)content;
+                ck_assert_double_ge(error_of(&code, other, x), least * (1 - 1e-5));
+            }
+    }
+}
+END_TEST
+
+/* Per dimension of variance 1, the gain found by the encoder: see gosset__window_levels. */
+START_TEST(error_on_normal_variables) {
+    static const struct {
+        uint32_t words[3];
+        double most;
+    } cases[] = {{{2, 0, 0}, 0.010}, {{1, 6, 0}, 0.105}, {{1, 0, 3}, 0.330}};
+    const gosset__windows code = windows_of(cases[_i].words[0], cases[_i].words[1], cases[_i].words[2], 2);
+    gosset__rng rng = gosset__rng_make(11, (uint64_t)_i);
+    const uint32_t first = _i == 0 ? 0 : 8, places = gosset__windows_places(&code);
+    double error = 0;
+    size_t count = 0;
+    for (int round = 0; round < 400; round++) {
+        float x[MAX_PLACES], decoded[MAX_PLACES] = {0};
+        uint8_t bytes[MAX_PLACES];
+        normal_places(&rng, &code, 1, x);
+        gosset__windows_encode(&code, x, bytes);
+        gosset__windows_add(&code, bytes, decoded);
+        for (uint32_t i = first; i < places; i++, count++)
+            error += ((double)x[i] - (double)decoded[i]) * ((double)x[i] - (double)decoded[i]);
+    }
+    ck_assert_double_le(error / (double)count, cases[_i].most);
+    ck_assert_double_ge(error / (double)count, cases[_i].most * 0.6); /* better than possible: the decoder cheats */
+}
+END_TEST
+
+START_TEST(nothing_left_is_gain_zero) {
+    const gosset__windows code = windows_of(2, 1, 1, 1), silent = windows_of(2, 1, 1, 0);
+    float x[MAX_PLACES] = {0}, decoded[MAX_PLACES] = {0};
+    uint8_t bytes[16], zeros[16] = {0};
+    gosset__windows_encode(&code, x, bytes);
+    ck_assert_mem_eq(bytes, zeros, sizeof zeros);
+    x[3] = 1; /* a learn set without residuals has no gain for it */
+    gosset__windows_encode(&silent, x, bytes);
+    ck_assert_mem_eq(bytes, zeros, sizeof zeros);
+    gosset__windows_add(&silent, bytes, decoded);
+    for (int i = 0; i < MAX_PLACES; i++) ck_assert_float_eq(decoded[i], 0);
+}
+END_TEST
+
+/* The score of a code is minus half of the squared distance to what it stands for, but for the query's int8. */
+START_TEST(scores_are_distances) {
+    static const uint32_t words[][3] = {{1, 0, 0}, {2, 1, 1}, {5, 3, 0}, {1, 0, 3}};
+    const gosset__windows code = windows_of(words[_i][0], words[_i][1], words[_i][2], 0.3f);
+    const uint32_t places = gosset__windows_places(&code), size = gosset__windows_size(&code), features = places + 5;
+    gosset__rng rng = gosset__rng_make(13, (uint64_t)_i);
+    uint8_t bytes[GOSSET__SCAN_BLOCK * 64], block[GOSSET__SCAN_BLOCK * 64];
+    float x[MAX_PLACES], query[MAX_PLACES + 5], centroid[MAX_PLACES + 5];
+    for (uint32_t i = 0; i < features; i++) {
+        centroid[i] = 0.1f * gosset__rng_normal(&rng);
+        query[i] = centroid[i] + 0.1f * gosset__rng_normal(&rng);
+    }
+    query[8 * code.words[0] - 1] = centroid[8 * code.words[0] - 1] = 0;
+    for (uint32_t c = 0; c < GOSSET__SCAN_BLOCK; c++) {
+        normal_places(&rng, &code, 0.01f * (float)(c + 1), x);
+        gosset__windows_encode(&code, x, bytes + c * size);
+        for (uint32_t h = 0; h < size / 4; h++) memcpy(block + 64 * h + 4 * c, bytes + c * size + 4 * h, 4);
+    }
+    for (uint32_t level = 0; gosset__kernels_level(level); level++) {
+        const gosset__kernels *kernels = gosset__kernels_level(level);
+        _Alignas(64) int8_t values[MAX_PLACES];
+        int32_t scores[GOSSET__SCAN_BLOCK];
+        gosset__window_query rest = {.values = values};
+        kernels->window_query(query, centroid, features, &code, &rest);
+        kernels->scan_windows(block, 1, &code, &rest, scores);
+        for (uint32_t c = 0; c < GOSSET__SCAN_BLOCK; c++) {
+            float decoded[MAX_PLACES + 5];
+            double square = 0;
+            memcpy(decoded, centroid, sizeof decoded);
+            gosset__windows_add(&code, bytes + c * size, decoded);
+            for (uint32_t i = 0; i < features; i++)
+                square += ((double)query[i] - (double)decoded[i]) * ((double)query[i] - (double)decoded[i]);
+            ck_assert_double_eq_tol(scores[c] / (double)GOSSET__WINDOW_SCORE_ONE, -0.5 * square, 0.01 * square + 1e-6);
+        }
+    }
+}
+END_TEST
+
+TCase *case_windows(void) {
+    TCase *windows = tcase_create("windows");
+    tcase_add_loop_test(windows, no_other_path_is_better, 0, 2);
+    tcase_add_loop_test(windows, error_on_normal_variables, 0, 3);
+    tcase_add_test(windows, nothing_left_is_gain_zero);
+    tcase_add_loop_test(windows, scores_are_distances, 0, 4);
+    return windows;
+}
