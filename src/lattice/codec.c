@@ -112,6 +112,10 @@ static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_q
     take(base, &used, sizeof *query);
     query->values = take(base, &used, codec->dimension);
     query->features = take(base, &used, codec->dimension * sizeof(float));
+    if (codec->residual != NULL) {
+        query->turned = take(base, &used, (size_t)codec->residual->groups * codec->residual->features * sizeof(float));
+        query->met = take(base, &used, sizeof *query->met);
+    }
     query->coordinates = take(base, &used, codec->cells->dimension * sizeof(int32_t));
     query->scores = take(base, &used, codec->cell_count * sizeof(int32_t));
     query->scratch = take(base, &used, codec->scratch_count * sizeof(int32_t));

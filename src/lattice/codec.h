@@ -16,12 +16,18 @@
 
 typedef struct gosset__codec gosset__codec;
 
-/** The learned part of residual codes; borrowed by the codec. Rows are then latents with `features` behind them. */
-enum { GOSSET__RESIDUAL_MAX_FEATURES = 512 };
+/**
+ * The learned part of residual codes; borrowed by the codec. Rows are then latents with `features` behind them. Cells
+ * come in groups with axes of their own for the leading features: residuals of near cells have alike covariances.
+ */
+enum { GOSSET__RESIDUAL_MAX_FEATURES = 512, GOSSET__RESIDUAL_MAX_TURNED = 128, GOSSET__RESIDUAL_MAX_GROUPS = 64 };
 typedef struct gosset__residual {
     gosset__windows windows; /* of the first features; feature 8 words[0] - 1 is always 0: its place holds the gain */
     uint32_t features;       /* at least the places of the windows, at most GOSSET__RESIDUAL_MAX_FEATURES */
-    const float *centroids;  /* cells x features */
+    uint32_t groups, turned; /* both 0: all cells use the features as they are; turned is a multiple of 16 */
+    const float *centroids;  /* cells x features, on the axes of their groups */
+    const float *turns;      /* groups x turned x turned: a group's axes are the columns of an orthogonal matrix */
+    const uint8_t *group;    /* cells */
 } gosset__residual;
 
 /**

@@ -76,17 +76,23 @@ out:
     return status;
 }
 
-gosset_status gosset__model_make_residual(gosset_model *model, const gosset__windows *windows, uint32_t features) {
+gosset_status gosset__model_make_residual(gosset_model *model, const gosset__residual *sizes) {
     gosset_status status = GOSSET_OK;
-    const size_t columns = features;
-    model->residual = (gosset__residual){.windows = *windows, .features = features};
-    if (columns == 0) return GOSSET_OK;
+    const gosset__env *env = &model->env;
+    const size_t columns = sizes->features, turn = (size_t)sizes->turned * sizes->turned;
     const size_t cells = (size_t)model->cell_lattice->point_count.word[0];
-    model->rotation = gosset__alloc_array(&model->env, model->shape.features * columns, sizeof(float));
-    model->centroids = gosset__alloc_array(&model->env, cells * columns, sizeof(float));
+    model->residual = *sizes;
+    if (columns == 0) return GOSSET_OK;
+    model->rotation = gosset__alloc_array(env, model->shape.features * columns, sizeof(float));
+    model->centroids = gosset__alloc_array(env, cells * columns, sizeof(float));
+    model->turns = gosset__alloc_array(env, sizes->groups * turn + 1, sizeof(float));
+    model->group = gosset__alloc_zero(env, cells);
     model->residual.centroids = model->centroids;
+    model->residual.turns = model->turns;
+    model->residual.group = model->group;
     GOSSET_TRY(create_layer(model, &model->rotate, model->shape.features, (uint32_t)columns));
-    if (!model->rotation || !model->centroids) status = gosset__no_memory("centroids", cells * columns * sizeof(float));
+    if (!model->rotation || !model->centroids || !model->turns || !model->group)
+        status = gosset__no_memory("centroids", cells * columns * sizeof(float));
 out:
     return status;
 }
@@ -97,6 +103,8 @@ void gosset_model_free(gosset_model *model) {
     gosset__codec_free(model->codec);
     gosset__free(&env, model->rotation);
     gosset__free(&env, model->centroids);
+    gosset__free(&env, model->turns);
+    gosset__free(&env, model->group);
     gosset__free(&env, model->rotate.weights);
     gosset__free(&env, model->rotate.bias);
     for (int i = 0; i < 3; i++) {

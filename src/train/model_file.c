@@ -11,13 +11,13 @@
 
 enum {
     FORMAT_VERSION = 1,
-    HEADER_SIZE = 512,
-    SECTION_TABLE = 264, /* offset of the section table */
+    HEADER_SIZE = 1024,
+    SECTION_TABLE = 512, /* offset of the section table */
     SECTION_ENTRY = 32,
     SECTION_ALIGNMENT = 64,
-    RESIDUAL = 456, /* features, words, steps and largest gain of the residual codes */
-    RESIDUAL_SIZE = 32,
-    HEADER_HASH = 504,
+    RESIDUAL = 456, /* features, words, steps, largest gain, groups and turned features of the residual codes */
+    RESIDUAL_SIZE = 40,
+    HEADER_HASH = 1016,
     IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
     IDENTITY_END = 256
 };
@@ -27,6 +27,8 @@ enum {
     SECTION_HELD_OUT,
     SECTION_ROTATION,
     SECTION_CENTROIDS,
+    SECTION_TURNS,
+    SECTION_GROUPS,
     SECTION_TIMING,
     SECTION_COUNT
 };
@@ -43,8 +45,7 @@ typedef struct plan {
     gosset__shape shape;
     uint32_t input, held_out;
     gosset_metric metric;
-    gosset__windows windows;
-    uint32_t residual_features;
+    gosset__residual residual;
     uint64_t cells;
 } plan;
 
@@ -53,20 +54,21 @@ static plan plan_of(const gosset_model *model) {
                   .input = model->preprocess.input,
                   .held_out = model->held_out_count,
                   .metric = model->preprocess.metric,
-                  .windows = model->residual.windows,
-                  .residual_features = model->residual.features,
+                  .residual = model->residual,
                   .cells = model->cell_lattice->point_count.word[0]};
 }
 
 /* Where everything lies; the file's own table must agree. */
 static uint64_t lay_sections(const plan *p, section *sections) {
-    const uint64_t columns = p->residual_features;
+    const uint64_t columns = p->residual.features, turned = p->residual.turned;
     const uint64_t sizes[SECTION_COUNT] = {
         (uint64_t)p->shape.features * 4,
         (uint64_t)gosset__folded_count(&p->shape) * 4,
         (uint64_t)p->held_out * p->input * 4,
         p->shape.features * columns * 4,
         p->cells * columns * 4,
+        p->residual.groups * turned * turned * 4,
+        p->residual.groups > 0 ? p->cells : 0,
         8,
     };
     uint64_t at = HEADER_SIZE;
@@ -120,6 +122,8 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
         store_float(header + RESIDUAL + 16 + 4 * k, windows->steps[k]);
     }
     store_float(header + RESIDUAL + 28, windows->gains[15]);
+    gosset__store32(header + RESIDUAL + 32, model->residual.groups);
+    gosset__store32(header + RESIDUAL + 36, model->residual.turned);
 }
 
 /* The identity and the hashes of all sections but the timing. */
@@ -156,8 +160,8 @@ static void write_header(const gosset_model *model, const section *sections, con
 static uint64_t describe_file(const gosset_model *model, section *sections, unsigned char *header) {
     const plan p = plan_of(model);
     const uint64_t file_size = lay_sections(&p, sections);
-    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,    model->held_out,
-                                           model->rotation,        model->centroids, &model->train_seconds};
+    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded, model->held_out, model->rotation,
+                                           model->centroids,       model->turns,  model->group,    &model->train_seconds};
     write_header(model, sections, contents, file_size, header);
     return file_size;
 }
@@ -184,6 +188,8 @@ gosset_status gosset__model_serialize(const gosset_model *model, const gosset__e
     if (model->rotation) {
         memcpy(bytes + sections[SECTION_ROTATION].offset, model->rotation, sections[SECTION_ROTATION].size);
         memcpy(bytes + sections[SECTION_CENTROIDS].offset, model->centroids, sections[SECTION_CENTROIDS].size);
+        memcpy(bytes + sections[SECTION_TURNS].offset, model->turns, sections[SECTION_TURNS].size);
+        memcpy(bytes + sections[SECTION_GROUPS].offset, model->group, sections[SECTION_GROUPS].size);
     }
     store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
     *data = bytes;
@@ -267,12 +273,12 @@ out:
     return status;
 }
 
-static gosset_status read_residual(const unsigned char *header, const char *name, plan *p) {
+static gosset_status read_residual(const unsigned char *header, const char *name, gosset__residual *residual) {
     gosset_status status = GOSSET_OK;
-    gosset__windows *windows = &p->windows;
+    gosset__windows *windows = &residual->windows;
     const float gain = load_float(header + RESIDUAL + 28);
     int sane = gain >= 0 && gain < INFINITY;
-    p->residual_features = gosset__load32(header + RESIDUAL);
+    residual->features = gosset__load32(header + RESIDUAL);
     for (int k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
         windows->words[k] = gosset__load32(header + RESIDUAL + 4 + 4 * k);
         windows->steps[k] = load_float(header + RESIDUAL + 16 + 4 * k);
@@ -280,14 +286,21 @@ static gosset_status read_residual(const unsigned char *header, const char *name
         sane = sane && windows->steps[k] >= 0 && windows->steps[k] < INFINITY;
     }
     gosset__windows_set_gains(windows, gain);
-    if (p->residual_features == 0) return GOSSET_OK;
+    residual->groups = gosset__load32(header + RESIDUAL + 32);
+    residual->turned = gosset__load32(header + RESIDUAL + 36);
+    GOSSET_REQUIRE(residual->groups <= GOSSET__RESIDUAL_MAX_GROUPS && (residual->groups == 0) == (residual->turned == 0) &&
+                       residual->turned <= GOSSET__RESIDUAL_MAX_TURNED && residual->turned % 16 == 0 &&
+                       residual->turned <= residual->features,
+                   GOSSET_E_CORRUPT, "%s: residual codes: %u groups with %u axes of %u features", name,
+                   residual->groups, residual->turned, residual->features);
+    if (residual->features == 0) return GOSSET_OK;
     GOSSET_REQUIRE(sane && windows->words[0] >= 1, GOSSET_E_CORRUPT,
                    "%s: residual codes: expected words, finite steps and a gain, found others", name);
     GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES &&
-                       gosset__windows_places(windows) <= p->residual_features &&
-                       p->residual_features <= GOSSET__RESIDUAL_MAX_FEATURES,
+                       gosset__windows_places(windows) <= residual->features &&
+                       residual->features <= GOSSET__RESIDUAL_MAX_FEATURES,
                    GOSSET_E_CORRUPT, "%s: residual codes: expected %u to %d features, found %u", name,
-                   gosset__windows_places(windows), GOSSET__RESIDUAL_MAX_FEATURES, p->residual_features);
+                   gosset__windows_places(windows), GOSSET__RESIDUAL_MAX_FEATURES, residual->features);
 out:
     return status;
 }
@@ -340,6 +353,12 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
     if (columns > 0) {
         memcpy(model->rotation, bytes + sections[SECTION_ROTATION].offset, sections[SECTION_ROTATION].size);
         memcpy(model->centroids, bytes + sections[SECTION_CENTROIDS].offset, sections[SECTION_CENTROIDS].size);
+        memcpy(model->turns, bytes + sections[SECTION_TURNS].offset, sections[SECTION_TURNS].size);
+        memcpy(model->group, bytes + sections[SECTION_GROUPS].offset, sections[SECTION_GROUPS].size);
+        for (size_t c = 0; c < sections[SECTION_GROUPS].size; c++)
+            GOSSET_REQUIRE(model->group[c] < model->residual.groups, GOSSET_E_CORRUPT,
+                           "%s: group of cell %zu: expected less than %u, found %u", name, c, model->residual.groups,
+                           model->group[c]);
     }
     model->train_seconds = load_double(bytes + sections[SECTION_TIMING].offset);
     memcpy(model->loss, bytes + 96, sizeof model->loss);
@@ -354,6 +373,7 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
                        all_finite(model->held_out, (size_t)model->held_out_count * model->preprocess.input) &&
                        all_finite(model->rotation, sections[SECTION_ROTATION].size / 4) &&
                        all_finite(model->centroids, sections[SECTION_CENTROIDS].size / 4) &&
+                       all_finite(model->turns, sections[SECTION_TURNS].size / 4) &&
                        isfinite(model->preprocess.scale) && isfinite(model->preprocess.largest_norm),
                    GOSSET_E_CORRUPT, "%s: weights: expected finite numbers, found NaN or infinity", name);
 out:
@@ -370,12 +390,12 @@ gosset_status gosset__model_parse(gosset_model **out, const void *data, size_t s
     *out = NULL;
     GOSSET_TRY(check_envelope(bytes, size, name));
     GOSSET_TRY(read_shape(bytes, name, &p));
-    GOSSET_TRY(read_residual(bytes, name, &p));
+    GOSSET_TRY(read_residual(bytes, name, &p.residual));
     GOSSET_TRY(count_cells(bytes, env, &p.cells));
     GOSSET_TRY(check_sections(bytes, size, name, &p, sections));
     GOSSET_TRY(gosset__model_create(&model, &p.shape, p.input, p.metric, p.held_out, (const char *)bytes + 128,
                                     (const char *)bytes + 192, env));
-    GOSSET_TRY(gosset__model_make_residual(model, &p.windows, p.residual_features));
+    GOSSET_TRY(gosset__model_make_residual(model, &p.residual));
     GOSSET_TRY(fill_model(model, bytes, sections, name));
     GOSSET_TRY(gosset__model_finish(model));
     *out = model;

@@ -62,6 +62,8 @@ struct gosset_model {
     gosset__residual residual; /* no features: the model's codes are points of the code lattice */
     float *rotation;           /* features x residual features, as stored */
     float *centroids;          /* cells x residual features */
+    float *turns;              /* groups x turned x turned */
+    uint8_t *group;            /* cells; NULL without groups */
     gosset__dense rotate;
     gosset__codec *codec;
     uint32_t epochs;
@@ -73,8 +75,8 @@ struct gosset_model {
 gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shape, uint32_t input, gosset_metric metric,
                                    uint32_t held_out_count, const char *code_lattice, const char *cell_lattice,
                                    const gosset_env *env);
-/** Room for residual codes (0 features: none): rotation and centroids, to be filled by the caller. */
-gosset_status gosset__model_make_residual(gosset_model *model, const gosset__windows *windows, uint32_t features);
+/** Room for residual codes (0 features: none) of these sizes; their arrays are to be filled by the caller. */
+gosset_status gosset__model_make_residual(gosset_model *model, const gosset__residual *sizes);
 /** Where mapped rows go: row i of the vectors to row i of the target. */
 typedef struct gosset__target {
     float *latents, *features; /* NULL: not wanted */

@@ -62,8 +62,8 @@ static void rotate(double *a, double *b, size_t count, size_t step, double cosin
     }
 }
 
-/* Cyclic Jacobi on a symmetric n x n matrix: rows of v become its eigenvectors, the diagonal its eigenvalues. */
-static void jacobi(double *matrix, double *v, uint32_t n) {
+/* Cyclic Jacobi. */
+void gosset__eigenvectors(double *matrix, double *v, uint32_t n) {
     memset(v, 0, (size_t)n * n * sizeof *v);
     for (uint32_t i = 0; i < n; i++) v[(size_t)i * n + i] = 1;
     for (int sweep = 0; sweep < SWEEPS; sweep++) {
@@ -120,7 +120,7 @@ static void ritz(const double *q, const double *image, double *small, double *v,
                 dot += q[(size_t)i * dimension + t] * image[(size_t)j * dimension + t];
             small[(size_t)i * basis + j] = small[(size_t)j * basis + i] = dot;
         }
-    jacobi(small, v, basis);
+    gosset__eigenvectors(small, v, basis);
     for (uint32_t column = 0; column < count && column < basis; column++) {
         uint32_t best = 0;
         for (uint32_t i = 1; i < basis; i++)

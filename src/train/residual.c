@@ -45,6 +45,8 @@ static gosset_status allocate(fit *f) {
     f->rotated = take(f, &status, f->cells * axes, sizeof(float));
     f->map = take(f, &status, f->features * axes, sizeof(float));
     f->counts = (uint32_t *)take(f, &status, f->cells, sizeof(uint32_t));
+    f->group = (uint8_t *)take(f, &status, f->cells, sizeof(uint8_t));
+    f->turns = take(f, &status, (size_t)GOSSET__RESIDUAL_MAX_GROUPS * f->turned * f->turned, sizeof(float));
     f->normal = (double *)take(f, &status, latent * (latent + axes), sizeof(double));
     return status;
 }
@@ -52,7 +54,8 @@ static gosset_status allocate(fit *f) {
 static void release(fit *f) {
     const gosset__env *env = &f->trainer->env;
     void *const blocks[] = {f->basis,    f->x,       f->latents, f->cell,   f->points, f->centroids,
-                            f->rotation, f->rotated, f->map,     f->counts, f->normal};
+                            f->rotation, f->rotated, f->map,     f->counts, f->normal,
+                            f->group,    f->turns};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) gosset__free(env, blocks[i]);
 }
 
@@ -216,19 +219,35 @@ static uint32_t count_features(const fit *f, uint32_t places) {
     return features < GOSSET__RESIDUAL_MAX_FEATURES ? features : GOSSET__RESIDUAL_MAX_FEATURES;
 }
 
+/* A group's matrix with a row and a column for the gain's place, and the identity where there are no axes. */
+static void spread_turn(const fit *f, uint32_t group, uint32_t gap, uint32_t turned, float *out) {
+    const float *turn = f->turns + (size_t)group * f->turned * f->turned;
+    for (uint32_t i = 0; i < turned; i++)
+        for (uint32_t j = 0; j < turned; j++) {
+            const uint32_t row = i < gap ? i : i - 1, column = j < gap ? j : j - 1;
+            const int inside = i != gap && j != gap && row < f->turned && column < f->turned;
+            out[(size_t)i * turned + j] = inside ? turn[(size_t)row * f->turned + column] : i == j ? 1.0f : 0.0f;
+        }
+}
+
 static gosset_status fit_codes(fit *f) {
     gosset_model *model = f->trainer->model;
-    gosset__windows windows;
+    gosset__residual sizes = {.groups = f->groups};
     gosset_status status;
     double noise;
-    GOSSET_TRY(gosset__residual_choose(f, &windows, &noise));
-    const uint32_t gap = 8 * windows.words[0] - 1, features = count_features(f, gosset__windows_places(&windows));
-    GOSSET_TRY(gosset__model_make_residual(model, &windows, features));
-    gosset__residual_columns(f->map, f->axes, f->features, gap, features, model->rotation);
-    gosset__residual_columns(f->rotated, f->axes, f->cells, gap, features, model->centroids);
+    GOSSET_TRY(gosset__residual_choose(f, &sizes.windows, &noise));
+    const uint32_t gap = 8 * sizes.windows.words[0] - 1, places = gosset__windows_places(&sizes.windows);
+    if (f->groups > 0) sizes.turned = (uint32_t)gosset__round_up(f->turned + 1, 16);
+    sizes.features = count_features(f, places > sizes.turned ? places : sizes.turned);
+    GOSSET_TRY(gosset__model_make_residual(model, &sizes));
+    gosset__residual_columns(f->map, f->axes, f->features, gap, sizes.features, model->rotation);
+    gosset__residual_columns(f->rotated, f->axes, f->cells, gap, sizes.features, model->centroids);
+    for (uint32_t g = 0; g < f->groups; g++)
+        spread_turn(f, g, gap, sizes.turned, model->turns + (size_t)g * sizes.turned * sizes.turned);
+    memcpy(model->group, f->group, f->cells);
     gosset__log(&f->trainer->env, GOSSET_LOG_INFO,
                 "residual codes: %u features of 4 bits, %u of 2, %u of 1, %u in all; noise of scores %.4f", gap,
-                16 * windows.words[1], 32 * windows.words[2], features, noise);
+                16 * sizes.windows.words[1], 32 * sizes.windows.words[2], sizes.features, noise);
 out:
     return status;
 }
@@ -241,6 +260,7 @@ gosset_status gosset__residual_fit(gosset__trainer *trainer) {
              .axes = features < most ? features : most,
              .cells = (uint32_t)trainer->model->cell_lattice->point_count.word[0],
              .latent = trainer->shape.output};
+    f.turned = f.axes < GOSSET__RESIDUAL_MAX_TURNED ? f.axes : GOSSET__RESIDUAL_MAX_TURNED - 1;
     gosset_status status;
     GOSSET_TRY(allocate(&f));
     GOSSET_TRY(project(&f));
@@ -251,6 +271,7 @@ gosset_status gosset__residual_fit(gosset__trainer *trainer) {
     GOSSET_TRY(gosset__principal_axes(f.x, f.rows, f.axes, f.axes, f.rotation, trainer->pool, &trainer->env));
     GOSSET_TRY(multiply(&f, (product){f.cells, f.axes, f.axes, f.centroids, f.rotation, f.rotated}));
     GOSSET_TRY(multiply(&f, (product){f.features, f.axes, f.axes, f.basis, f.rotation, f.map}));
+    GOSSET_TRY(gosset__residual_turn(&f));
     GOSSET_TRY(fit_codes(&f));
 out:
     release(&f);

@@ -23,8 +23,16 @@ typedef struct gosset__residual_fitting {
     float *rotation;  /* axes x axes: principal axes of the residuals */
     float *rotated;   /* cells x axes: the centroids there */
     float *map;       /* features x axes: from the input to there */
+    uint32_t groups, turned; /* groups of cells and leading axes they turn; 0: none */
+    uint8_t *group;   /* cells */
+    float *turns;     /* groups x turned x turned, columns are new axes */
     double *normal;   /* latent x (latent + axes): the prediction's equations, then its weights */
 } gosset__residual_fitting;
+
+/** residual_turn.c: groups of cells, their axes; turns the rotated centroids onto them. */
+gosset_status gosset__residual_turn(gosset__residual_fitting *fit);
+/** x, on the axes of the residuals, on those of a group. */
+void gosset__residual_turn_row(const gosset__residual_fitting *fit, uint32_t group, float *x);
 
 /** residual_choose.c: words, steps and gains of the codes, and the noise of their scores. */
 gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosset__windows *windows, double *noise);

@@ -56,6 +56,8 @@ static void draw_pair(const sample *self, size_t anchor, uint32_t id, size_t pai
         const float step = query[i] - row[i];
         add_product(&step, f->map + (size_t)i * f->axes, 1, f->axes, difference);
     }
+    gosset__residual_turn_row(f, f->group[f->cell[id]], rest);
+    gosset__residual_turn_row(f, f->group[f->cell[id]], difference);
 }
 
 static gosset_status draw_block(void *context, size_t block, uint32_t worker) {

@@ -12,7 +12,8 @@ enum {
     GOSSET__STREAM_WEIGHTS = 2,
     GOSSET__STREAM_EPOCH = 3, /* order of anchors */
     GOSSET__STREAM_MINE = 4,  /* subset searched for negatives */
-    GOSSET__STREAM_STEP = 5   /* positives and negatives of a batch */
+    GOSSET__STREAM_STEP = 5,  /* positives and negatives of a batch */
+    GOSSET__STREAM_GROUPS = 6 /* first groups of cells */
 };
 gosset__rng gosset__trainer_rng(uint64_t seed, uint32_t purpose, uint64_t index);
 

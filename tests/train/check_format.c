@@ -27,7 +27,7 @@ static float f32_at(const reader *self, size_t offset) {
 }
 
 static uint64_t section_offset(const reader *self, uint32_t section) {
-    return u64_at(self, 264 + 32 * section + 8);
+    return u64_at(self, 512 + 32 * section + 8);
 }
 
 /* Element `index` of a section of floats. */
@@ -39,9 +39,9 @@ static reader read_header(const unsigned char *bytes, size_t size) {
     reader self = {.bytes = bytes};
     ck_assert_mem_eq(bytes, "GOSSETM", 8);
     ck_assert_uint_eq(u32_at(&self, 8), 1);
-    ck_assert_uint_eq(u32_at(&self, 12), 512);
+    ck_assert_uint_eq(u32_at(&self, 12), 1024);
     ck_assert_uint_eq(u64_at(&self, 16), size);
-    ck_assert_uint_eq(u64_at(&self, 504), gosset__hash(bytes, 504, 0));
+    ck_assert_uint_eq(u64_at(&self, 1016), gosset__hash(bytes, 1016, 0));
     self.inputs = u32_at(&self, 32), self.features = u32_at(&self, 36);
     self.width = u32_at(&self, 40), self.outputs = u32_at(&self, 44);
     self.metric = u32_at(&self, 48), self.skip = u32_at(&self, 52);
@@ -56,17 +56,20 @@ static void check_sections(const reader *self) {
     gosset_lattice *cells = NULL;
     require_ok(gosset_lattice_create(&cells, (const char *)self->bytes + 192, NULL));
     const uint64_t w = self->width, f = self->features, o = self->outputs;
-    const uint64_t sizes[6] = {4 * f,
+    const uint64_t groups = u32_at(self, 488), turned = u32_at(self, 492);
+    const uint64_t sizes[8] = {4 * f,
                                4 * (f * w + w + w * w + w + w * o + o + self->skip * f * o),
                                4ull * u32_at(self, 56) * self->inputs,
                                4 * f * columns,
                                4 * cells->point_count.word[0] * columns,
+                               4 * groups * turned * turned,
+                               groups > 0 ? cells->point_count.word[0] : 0,
                                8};
     gosset_lattice_free(cells);
-    uint64_t at = 512;
-    ck_assert_uint_eq(u32_at(self, 256), 6);
-    for (uint32_t i = 0; i < 6; i++) {
-        size_t entry = 264 + 32 * i;
+    uint64_t at = 1024;
+    ck_assert_uint_eq(u32_at(self, 256), 8);
+    for (uint32_t i = 0; i < 8; i++) {
+        size_t entry = 512 + 32 * i;
         ck_assert_uint_eq(u32_at(self, entry), i);
         ck_assert_uint_eq(u64_at(self, entry + 8), at);
         ck_assert_uint_eq(u64_at(self, entry + 16), sizes[i]);
@@ -74,10 +77,10 @@ static void check_sections(const reader *self) {
         at = (at + sizes[i] + 63) / 64 * 64;
     }
     ck_assert_uint_eq(u64_at(self, 16), at);
-    unsigned char named[224 + 32 + 5 * 8];
+    unsigned char named[224 + 40 + 7 * 8];
     memcpy(named, self->bytes + 32, 224);
-    memcpy(named + 224, self->bytes + 456, 32);
-    for (size_t i = 0; i < 5; i++) memcpy(named + 256 + 8 * i, self->bytes + 264 + 32 * i + 24, 8);
+    memcpy(named + 224, self->bytes + 456, 40);
+    for (size_t i = 0; i < 7; i++) memcpy(named + 264 + 8 * i, self->bytes + 512 + 32 * i + 24, 8);
     ck_assert_uint_eq(u64_at(self, 24), gosset__hash(named, sizeof named, 1));
 }
 

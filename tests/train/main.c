@@ -41,8 +41,8 @@ unsigned char *model_bytes(const gosset_model *model, size_t *size, size_t *time
     if (timeless) {
         const uint32_t last = gosset__load32(bytes + 256) - 1; /* the timing section */
         *timeless = *size - 64;
-        memset(bytes + 264 + last * 32 + 24, 0, 8); /* its hash */
-        memset(bytes + 504, 0, 8);                  /* the header's hash, which covers that */
+        memset(bytes + 512 + last * 32 + 24, 0, 8); /* its hash */
+        memset(bytes + 1016, 0, 8);                 /* the header's hash, which covers that */
     }
     return bytes;
 }
