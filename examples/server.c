@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -46,7 +46,7 @@ typedef struct query {
     float distances[MAX_K];
 } query;
 
-static int loop, listener, signals, pages; /* epoll, and what it waits for beside the clients */
+static int loop, listener, ending, pages; /* epoll, and what it waits for beside the clients */
 static uint32_t dimension;
 static gosset_searcher *searcher;
 static client clients[CLIENTS];
@@ -206,7 +206,7 @@ static void serve(void) {
                 greet();
             else if (what == &pages)
                 running = running && poll_searcher() == 0;
-            else if (what == &signals)
+            else if (what == &ending)
                 running = 0;
             else if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
                 receive(what);
@@ -222,6 +222,12 @@ static void serve(void) {
     }
 }
 
+/* On whatever thread: libraries that were loaded (OpenBLAS) have some, too. */
+static void on_signal(int number) {
+    (void)number;
+    eventfd_write(ending, 1);
+}
+
 static int add(int *descriptor) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = descriptor};
     return *descriptor < 0 ? -1 : epoll_ctl(loop, EPOLL_CTL_ADD, *descriptor, &event);
@@ -229,18 +235,16 @@ static int add(int *descriptor) {
 
 static int start(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    sigset_t ending;
+    const struct sigaction handler = {.sa_handler = on_signal};
     if (strlen(path) >= sizeof address.sun_path) return -1;
     strcpy(address.sun_path, path);
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGTERM);
-    sigaddset(&ending, SIGINT);
-    sigprocmask(SIG_BLOCK, &ending, NULL);
-    signals = signalfd(-1, &ending, SFD_CLOEXEC);
+    ending = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    sigaction(SIGTERM, &handler, NULL);
+    sigaction(SIGINT, &handler, NULL);
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 16) != 0) return -1;
     loop = epoll_create1(EPOLL_CLOEXEC);
-    return add(&listener) || add(&signals) || add(&pages);
+    return add(&listener) || add(&ending) || add(&pages);
 }
 
 /* The largest query there can be, so that room is there before the first: a searcher that has to grow is busy until
@@ -287,7 +291,7 @@ int main(int argc, char **argv) {
     for (client *c = clients; c < clients + CLIENTS; c++)
         if (c->socket >= 0 && !c->gone) close(c->socket);
     close(listener);
-    close(signals);
+    close(ending);
     close(loop);
     unlink(argv[2]);
     gosset_searcher_free(searcher); /* waits for the pages of queries in flight */
