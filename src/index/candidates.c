@@ -3,7 +3,7 @@
 enum {
     FIRST_ROWS = 256, /* a small first part gives a bound early: without one every score is a candidate */
     AHEAD = 4,        /* runs whose codes are fetched while others are scanned; runs are short and far apart */
-    LINES = 8         /* cache lines fetched of each; the hardware follows from there */
+    LINES = 48        /* cache lines fetched of each, at most; the hardware follows from there */
 };
 
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent) {
@@ -67,9 +67,12 @@ static void scan_blocks(gosset__candidates *c, gosset__rows run, uint64_t block,
 
 static void prefetch(const gosset__candidates *c, uint32_t run) {
     if (run >= c->run_count) return;
-    const uint8_t *codes = c->store->blocks + c->runs[run].first / GOSSET__SCAN_BLOCK * GOSSET__SCAN_BLOCK *
-                                                  (size_t)c->store->layout.code_size;
-    for (int line = 0; line < LINES; line++) __builtin_prefetch(codes + 64 * line);
+    const size_t size = c->store->layout.code_size, first = (size_t)c->runs[run].first / GOSSET__SCAN_BLOCK;
+    const size_t end = ((size_t)c->runs[run].end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+    const size_t lines = (end - first) * GOSSET__SCAN_BLOCK * size / 64;
+    const uint8_t *codes = c->store->blocks + first * GOSSET__SCAN_BLOCK * size;
+    for (size_t line = 0; line < lines && line < LINES; line++) __builtin_prefetch(codes + 64 * line);
+    gosset__codec_prefetch(c->codec, c->runs[run].cell);
 }
 
 void gosset__candidates_scan(gosset__candidates *c, size_t count, gosset__best *best) {

@@ -52,15 +52,20 @@ INLINE __m512i broadcast4(const int8_t *values) {
     return _mm512_set1_epi32(group);
 }
 
-/* The 16 levels of a class in every 128-bit lane, plus 16 to be unsigned; and their squares. */
-INLINE __m512i level_table(int class) {
-    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[class]);
-    return _mm512_broadcast_i32x4(_mm_add_epi8(levels, _mm_set1_epi8(16)));
-}
-INLINE __m512i square_table(int class) {
-    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[class]);
-    const __m256i wide = _mm256_cvtepi8_epi16(levels);
-    return _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_mullo_epi16(wide, wide)));
+/* Per class, in every 128-bit lane: the 16 levels plus 16, to be unsigned; and their squares. */
+typedef struct window_tables {
+    __m512i levels[3], squares[3];
+} window_tables;
+
+INLINE window_tables load_tables(void) {
+    window_tables tables;
+    for (int k = 0; k < 3; k++) {
+        const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[k]);
+        const __m256i wide = _mm256_cvtepi8_epi16(levels);
+        tables.levels[k] = _mm512_broadcast_i32x4(_mm_add_epi8(levels, _mm_set1_epi8(16)));
+        tables.squares[k] = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_mullo_epi16(wide, wide)));
+    }
+    return tables;
 }
 
 typedef struct window_sums {
@@ -102,69 +107,86 @@ INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const 
     return _mm512_cvtps_epi32(_mm512_mul_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_ONE)));
 }
 
+/* The same of the first class: its levels are 2 window - 15, and need no table for the products. */
+INLINE window_sums add_nibbles(window_sums sums, __m512i bits, __m512i squares, const int8_t *values) {
+    const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
+    sums.product = _mm512_dpbusd_epi32(sums.product, window, broadcast4(values));
+    sums.norm = _mm512_dpbusd_epi32(sums.norm, _mm512_shuffle_epi8(squares, window), _mm512_set1_epi8(1));
+    return sums;
+}
+
+/* Four dimensions of each block's codes, and the bits they are in moved down by `shift`. */
+#define ADD_WINDOWS(class, bits, values)                                                                               \
+    KERNEL_UNROLL                                                                                                      \
+    for (int b = 0; b < blocks; b++)                                                                                   \
+    sums[b][class] = add_windows(sums[b][class], bits, tables->levels[class], tables->squares[class], values)
+
 /*
- * The products of a class hold 16 times the sum of its values too much. Shifts move bits between the bytes of a word;
- * the masks of the windows drop them. Two sums of each kind: their chains of vpdpbusd (5 cycles each) overlap.
+ * `blocks` of 16 codes at once, so that their chains of vpdpbusd (5 cycles each) overlap. A level is 16 too large, which
+ * leaves with 16 times the sum of the values. Shifts move bits between the bytes of a word; the masks of the windows
+ * drop them.
  */
-INLINE void window_block(const uint8_t *data, const gosset__windows *code, const gosset__window_query *query,
-                         int32_t *scores) {
+INLINE void window_blocks(const uint8_t *data, const int blocks, size_t block_size, const gosset__windows *code,
+                          const gosset__window_query *query, const window_tables *tables, int32_t *scores) {
     const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07);
     const int8_t *values = query->values;
-    __m512i now = _mm512_setzero_si512(), last;
-    window_sums sums[3], other;
-    for (int k = 0; k < 3; k++) {
-        sums[k].product = _mm512_set1_epi32(-16 * query->sums[k]);
-        sums[k].norm = _mm512_setzero_si512();
+    window_sums sums[2][3];
+    __m512i now[2], x[2], selected[2];
+    for (int b = 0; b < blocks; b++) {
+        for (int k = 0; k < 3; k++)
+            sums[b][k] = (window_sums){_mm512_set1_epi32(k == 0 ? 0 : -16 * query->sums[k]), _mm512_setzero_si512()};
+        now[b] = _mm512_setzero_si512();
     }
-    other.product = other.norm = _mm512_setzero_si512();
-    __m512i levels = level_table(0), squares = square_table(0);
     for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8) {
-        now = _mm512_loadu_si512(data);
-        sums[0] = add_windows(sums[0], now, levels, squares, values);
-        other = add_windows(other, _mm512_srli_epi32(now, 4), levels, squares, values + 4);
+        for (int b = 0; b < blocks; b++) {
+            now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
+            sums[b][0] = add_nibbles(sums[b][0], now[b], tables->squares[0], values);
+            sums[b][0] = add_nibbles(sums[b][0], _mm512_srli_epi32(now[b], 4), tables->squares[0], values + 4);
+        }
     }
-    sums[0].product = _mm512_add_epi32(sums[0].product, other.product);
-    sums[0].norm = _mm512_add_epi32(sums[0].norm, other.norm);
-    const __m512i selected = _mm512_srli_epi32(now, 28);
-    levels = level_table(1);
-    squares = square_table(1);
-    other.product = other.norm = _mm512_setzero_si512();
+    for (int b = 0; b < blocks; b++) {
+        selected[b] = _mm512_srli_epi32(now[b], 28);
+        sums[b][0].product = _mm512_sub_epi32(_mm512_slli_epi32(sums[b][0].product, 1),
+                                              _mm512_set1_epi32(15 * query->sums[0]));
+    }
     for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
-        last = now;
-        now = _mm512_loadu_si512(data);
-        const __m512i x = choose_bits(crumb, _mm512_srli_epi32(last, 6), _mm512_slli_epi32(now, 2));
-        sums[1] = add_windows(sums[1], x, levels, squares, values);
-        other = add_windows(other, now, levels, squares, values + 4);
-        sums[1] = add_windows(sums[1], _mm512_srli_epi32(now, 2), levels, squares, values + 8);
-        other = add_windows(other, _mm512_srli_epi32(now, 4), levels, squares, values + 12);
+        for (int b = 0; b < blocks; b++) {
+            const __m512i last = _mm512_srli_epi32(now[b], 6);
+            now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
+            x[b] = choose_bits(crumb, last, _mm512_slli_epi32(now[b], 2));
+        }
+        ADD_WINDOWS(1, x[b], values);
+        ADD_WINDOWS(1, now[b], values + 4);
+        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 2), values + 8);
+        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 4), values + 12);
     }
-    sums[1].product = _mm512_add_epi32(sums[1].product, other.product);
-    sums[1].norm = _mm512_add_epi32(sums[1].norm, other.norm);
-    levels = level_table(2);
-    squares = square_table(2);
-    other.product = other.norm = _mm512_setzero_si512();
     for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32) {
-        last = now;
-        now = _mm512_loadu_si512(data);
-        const __m512i x = choose_bits(bit, _mm512_srli_epi32(last, 5), _mm512_slli_epi32(now, 3));
-        sums[2] = add_windows(sums[2], x, levels, squares, values);
-        other = add_windows(other, _mm512_srli_epi32(x, 1), levels, squares, values + 4);
-        sums[2] = add_windows(sums[2], _mm512_srli_epi32(x, 2), levels, squares, values + 8);
-        other = add_windows(other, now, levels, squares, values + 12);
-        sums[2] = add_windows(sums[2], _mm512_srli_epi32(now, 1), levels, squares, values + 16);
-        other = add_windows(other, _mm512_srli_epi32(now, 2), levels, squares, values + 20);
-        sums[2] = add_windows(sums[2], _mm512_srli_epi32(now, 3), levels, squares, values + 24);
-        other = add_windows(other, _mm512_srli_epi32(now, 4), levels, squares, values + 28);
+        for (int b = 0; b < blocks; b++) {
+            const __m512i last = _mm512_srli_epi32(now[b], 5);
+            now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
+            x[b] = choose_bits(bit, last, _mm512_slli_epi32(now[b], 3));
+        }
+        ADD_WINDOWS(2, x[b], values);
+        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 1), values + 4);
+        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 2), values + 8);
+        ADD_WINDOWS(2, now[b], values + 12);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 1), values + 16);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 2), values + 20);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 3), values + 24);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 4), values + 28);
     }
-    sums[2].product = _mm512_add_epi32(sums[2].product, other.product);
-    sums[2].norm = _mm512_add_epi32(sums[2].norm, other.norm);
-    _mm512_storeu_si512(scores, window_scores(sums, selected, code, query));
+    for (int b = 0; b < blocks; b++)
+        _mm512_storeu_si512(scores + 16 * b, window_scores(sums[b], selected[b], code, query));
 }
 
 static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                          const gosset__window_query *query, int32_t *scores) {
     const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
-    for (size_t b = 0; b < block_count; b++) window_block(blocks + b * block_size, code, query, scores + 16 * b);
+    const window_tables tables = load_tables();
+    size_t b = 0;
+    for (; b + 2 <= block_count; b += 2)
+        window_blocks(blocks + b * block_size, 2, block_size, code, query, &tables, scores + 16 * b);
+    if (b < block_count) window_blocks(blocks + b * block_size, 1, block_size, code, query, &tables, scores + 16 * b);
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {

@@ -251,3 +251,10 @@ void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *q
                         const uint8_t *blocks, size_t block_count, int32_t *scores) {
     codec->ops->scan(codec, query, cell, blocks, block_count, scores);
 }
+
+void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell) {
+    const gosset__residual *residual = codec->residual;
+    if (residual == NULL) return;
+    const char *centroid = (const char *)(residual->centroids + (size_t)cell * residual->features);
+    for (size_t at = 0; at < residual->features * sizeof(float); at += 64) __builtin_prefetch(centroid + at);
+}

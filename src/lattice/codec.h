@@ -71,6 +71,9 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
 /** The cell scores that order is by, cell_count integers; filled by the query's first probe. */
 const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query);
 
+/** Says that a cell will be scanned soon: what the codec knows of it is on its way from memory then. */
+void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell);
+
 /** Scores (higher is nearer, comparable across cells) of block_count * 16 codes of one cell. */
 void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell,
                         const uint8_t *blocks, size_t block_count, int32_t *scores);
