@@ -19,8 +19,8 @@ enum { GOSSET__SCAN_BLOCK = 16 }; /* codes per block of the scan layout */
  *
  * words[0] words of stride 4, then words[1] of stride 2, then words[2] of stride 1. Byte j of word h holds from its low
  * bits up the ends of the windows of the 8, 16 or 32 dimensions d + j, d + 4 + j, d + 8 + j ...; the beginnings are the
- * bits before, which may be the last ones of the same byte of the word before. The last window of words[0] (byte 3, high
- * bits) is no dimension but selects the gain: its place has value 0 in queries.
+ * bits before, which may be the last ones of the same byte of the word before. The last window of words[0] (byte 3,
+ * high bits) is no dimension but selects the gain: its place has value 0 in queries.
  */
 enum { GOSSET__WINDOW_CLASSES = 3, GOSSET__WINDOW_LEVEL_MAX = 15 };
 typedef struct gosset__windows {

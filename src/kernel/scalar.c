@@ -97,8 +97,9 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
             const int32_t own = gosset__window_levels[0][selected];
             norm[0] -= own * own;
             const float *steps = code->steps, g = code->gains[selected];
-            const float t = ((steps[0] * (float)product[0] + steps[1] * (float)product[1]) +
-                             steps[2] * (float)product[2]) * query->scale;
+            const float t =
+                ((steps[0] * (float)product[0] + steps[1] * (float)product[1]) + steps[2] * (float)product[2]) *
+                query->scale;
             const float n = (steps[0] * steps[0] * (float)norm[0] + steps[1] * steps[1] * (float)norm[1]) +
                             steps[2] * steps[2] * (float)norm[2];
             float s = fmaf(g, fmaf(-0.5f * g, n, t), -0.5f * query->square);

@@ -58,10 +58,10 @@ typedef struct level_tables {
 INLINE level_tables tables_of(int class) {
     const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[class]);
     const __m128i sizes = _mm_abs_epi8(levels);
-    const __m128i low = _mm_maddubs_epi16(_mm_unpacklo_epi8(sizes, _mm_setzero_si128()),
-                                          _mm_unpacklo_epi8(sizes, _mm_setzero_si128()));
-    const __m128i high = _mm_maddubs_epi16(_mm_unpackhi_epi8(sizes, _mm_setzero_si128()),
-                                           _mm_unpackhi_epi8(sizes, _mm_setzero_si128()));
+    const __m128i low =
+        _mm_maddubs_epi16(_mm_unpacklo_epi8(sizes, _mm_setzero_si128()), _mm_unpacklo_epi8(sizes, _mm_setzero_si128()));
+    const __m128i high =
+        _mm_maddubs_epi16(_mm_unpackhi_epi8(sizes, _mm_setzero_si128()), _mm_unpackhi_epi8(sizes, _mm_setzero_si128()));
     return (level_tables){_mm256_broadcastsi128_si256(_mm_add_epi8(levels, _mm_set1_epi8(16))),
                           _mm256_broadcastsi128_si256(_mm_packus_epi16(low, high))};
 }
@@ -106,8 +106,7 @@ INLINE __m256i window_scores(const window_sums sums[3], __m256i selected, const 
         t[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k]), _mm256_cvtepi32_ps(sums[k].product));
         n[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k] * code->steps[k]), _mm256_cvtepi32_ps(norm));
     }
-    const __m256 along =
-        _mm256_mul_ps(_mm256_add_ps(_mm256_add_ps(t[0], t[1]), t[2]), _mm256_set1_ps(query->scale));
+    const __m256 along = _mm256_mul_ps(_mm256_add_ps(_mm256_add_ps(t[0], t[1]), t[2]), _mm256_set1_ps(query->scale));
     const __m256 square = _mm256_add_ps(_mm256_add_ps(n[0], n[1]), n[2]);
     const __m256 inner = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_set1_ps(-0.5f), gain), square, along);
     __m256 s = _mm256_fmadd_ps(gain, inner, _mm256_set1_ps(-0.5f * query->square));

@@ -97,8 +97,7 @@ INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const 
         t[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k]), _mm512_cvtepi32_ps(sums[k].product));
         n[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k] * code->steps[k]), _mm512_cvtepi32_ps(norm));
     }
-    const __m512 along =
-        _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(t[0], t[1]), t[2]), _mm512_set1_ps(query->scale));
+    const __m512 along = _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(t[0], t[1]), t[2]), _mm512_set1_ps(query->scale));
     const __m512 square = _mm512_add_ps(_mm512_add_ps(n[0], n[1]), n[2]);
     const __m512 inner = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_set1_ps(-0.5f), gain), square, along);
     __m512 s = _mm512_fmadd_ps(gain, inner, _mm512_set1_ps(-0.5f * query->square));
@@ -122,9 +121,9 @@ INLINE window_sums add_nibbles(window_sums sums, __m512i bits, __m512i squares, 
     sums[b][class] = add_windows(sums[b][class], bits, tables->levels[class], tables->squares[class], values)
 
 /*
- * `blocks` of 16 codes at once, so that their chains of vpdpbusd (5 cycles each) overlap. A level is 16 too large, which
- * leaves with 16 times the sum of the values. Shifts move bits between the bytes of a word; the masks of the windows
- * drop them.
+ * `blocks` of 16 codes at once, so that their chains of vpdpbusd (5 cycles each) overlap. A level is 16 too large,
+ * which leaves with 16 times the sum of the values. Shifts move bits between the bytes of a word; the masks of the
+ * windows drop them.
  */
 INLINE void window_blocks(const uint8_t *data, const int blocks, size_t block_size, const gosset__windows *code,
                           const gosset__window_query *query, const window_tables *tables, int32_t *scores) {
@@ -146,8 +145,8 @@ INLINE void window_blocks(const uint8_t *data, const int blocks, size_t block_si
     }
     for (int b = 0; b < blocks; b++) {
         selected[b] = _mm512_srli_epi32(now[b], 28);
-        sums[b][0].product = _mm512_sub_epi32(_mm512_slli_epi32(sums[b][0].product, 1),
-                                              _mm512_set1_epi32(15 * query->sums[0]));
+        sums[b][0].product =
+            _mm512_sub_epi32(_mm512_slli_epi32(sums[b][0].product, 1), _mm512_set1_epi32(15 * query->sums[0]));
     }
     for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
         for (int b = 0; b < blocks; b++) {

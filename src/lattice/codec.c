@@ -36,8 +36,7 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->ops = residual != NULL ? &gosset__code_residual : &gosset__code_point;
     codec->kernels = kernels;
     codec->dimension = codes->dimension + (residual != NULL ? residual->features : 0);
-    codec->code_size =
-        residual != NULL ? gosset__windows_size(&residual->windows) : codes->dimension / 2;
+    codec->code_size = residual != NULL ? gosset__windows_size(&residual->windows) : codes->dimension / 2;
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
     *out = codec;

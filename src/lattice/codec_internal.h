@@ -30,10 +30,10 @@ struct gosset__codec {
 
 /** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
 struct gosset__codec_query {
-    int8_t *values;       /* the coded coordinates for the scan, 127 = their largest magnitude; of a residual: scratch */
-    float *features;      /* of a residual: as given, for what the cells leave of them */
-    float *turned;        /* of a residual: groups x features, on the axes of the groups met so far */
-    uint64_t *met;        /* bits of these */
+    int8_t *values;  /* the coded coordinates for the scan, 127 = their largest magnitude; of a residual: scratch */
+    float *features; /* of a residual: as given, for what the cells leave of them */
+    float *turned;   /* of a residual: groups x features, on the axes of the groups met so far */
+    uint64_t *met;   /* bits of these */
     int32_t *coordinates; /* the latent's first coordinates for the cells */
     int32_t *scores, *scratch;
     uint32_t *positions; /* of the cells selected */

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Neighbouring gains differ so little that a residual between them loses 0.2 % to it, and 15 of them span a factor 9. */
+/* Neighbouring gains differ so little that a residual between them loses 0.2 % to it, and 15 of them span a factor 9.
+ */
 static const float gain_ratio = 1.17f;
 
 enum { MAX_PLACES = GOSSET__WINDOWS_MAX_PLACES, GAIN_TRIALS = 3, STATES_MAX = 8, LANES = 4 };
@@ -27,7 +28,8 @@ static inline choices select_choices(choices less, choices a, choices b) {
     return (less & a) | (~less & b);
 }
 
-/* One step: the cheapest way into every state. A window's low bits are the state it comes from, its high ones the new. */
+/* One step: the cheapest way into every state. A window's low bits are the state it comes from, its high ones the new.
+ */
 static inline void advance(lanes x, uint32_t stride, const float *levels, lanes cost[STATES_MAX],
                            choices came[STATES_MAX]) {
     const uint32_t states = 16u >> stride;

@@ -1,4 +1,5 @@
-/** Codes of windows (kernel/kernel.h) for what a cell leaves of a vector: the best one found, and what it stands for. */
+/** Codes of windows (kernel/kernel.h) for what a cell leaves of a vector: the best one found, and what it stands for.
+ */
 #ifndef GOSSET_LATTICE_WINDOWS_H
 #define GOSSET_LATTICE_WINDOWS_H
 

@@ -160,8 +160,9 @@ static void write_header(const gosset_model *model, const section *sections, con
 static uint64_t describe_file(const gosset_model *model, section *sections, unsigned char *header) {
     const plan p = plan_of(model);
     const uint64_t file_size = lay_sections(&p, sections);
-    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded, model->held_out, model->rotation,
-                                           model->centroids,       model->turns,  model->group,    &model->train_seconds};
+    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,        model->held_out,
+                                           model->rotation,        model->centroids,     model->turns,
+                                           model->group,           &model->train_seconds};
     write_header(model, sections, contents, file_size, header);
     return file_size;
 }
@@ -288,7 +289,8 @@ static gosset_status read_residual(const unsigned char *header, const char *name
     gosset__windows_set_gains(windows, gain);
     residual->groups = gosset__load32(header + RESIDUAL + 32);
     residual->turned = gosset__load32(header + RESIDUAL + 36);
-    GOSSET_REQUIRE(residual->groups <= GOSSET__RESIDUAL_MAX_GROUPS && (residual->groups == 0) == (residual->turned == 0) &&
+    GOSSET_REQUIRE(residual->groups <= GOSSET__RESIDUAL_MAX_GROUPS &&
+                       (residual->groups == 0) == (residual->turned == 0) &&
                        residual->turned <= GOSSET__RESIDUAL_MAX_TURNED && residual->turned % 16 == 0 &&
                        residual->turned <= residual->features,
                    GOSSET_E_CORRUPT, "%s: residual codes: %u groups with %u axes of %u features", name,

@@ -4,8 +4,8 @@
 
 #include "train/trainer.h"
 
-/** A cell's linear prediction weighs as much in its centroid as this many vectors. */
-#define GOSSET__RESIDUAL_PREDICTION_WEIGHT 3.0
+/** A cell's prediction weighs as much in its centroid as this many vectors. */
+#define GOSSET__RESIDUAL_PREDICTION_WEIGHT 8.0
 
 typedef struct gosset__residual_fitting {
     gosset__trainer *trainer;
@@ -13,20 +13,20 @@ typedef struct gosset__residual_fitting {
     uint32_t features; /* of the network's input */
     uint32_t axes;     /* principal axes kept, and columns of what follows */
     uint32_t cells, latent;
-    float *basis;     /* features x axes: to the leading axes, scaled */
-    float *x;         /* rows x axes: the learn set there, later its residuals */
-    float *latents;   /* rows x latent */
-    uint32_t *cell;   /* rows */
-    uint32_t *counts; /* cells: their rows */
-    float *points;    /* cells x latent: unit lattice points */
-    float *centroids; /* cells x axes */
-    float *rotation;  /* axes x axes: principal axes of the residuals */
-    float *rotated;   /* cells x axes: the centroids there */
-    float *map;       /* features x axes: from the input to there */
+    float *basis;            /* features x axes: to the leading axes, scaled */
+    float *x;                /* rows x axes: the learn set there, later its residuals */
+    float *latents;          /* rows x latent */
+    uint32_t *cell;          /* rows */
+    uint32_t *counts;        /* cells: their rows */
+    float *points;           /* cells x latent: unit lattice points */
+    float *centroids;        /* cells x axes */
+    float *rotation;         /* axes x axes: principal axes of the residuals */
+    float *rotated;          /* cells x axes: the centroids there */
+    float *map;              /* features x axes: from the input to there */
     uint32_t groups, turned; /* groups of cells and leading axes they turn; 0: none */
-    uint8_t *group;   /* cells */
-    float *turns;     /* groups x turned x turned, columns are new axes */
-    double *normal;   /* latent x (latent + axes): the prediction's equations, then its weights */
+    uint8_t *group;          /* cells */
+    float *turns;            /* groups x turned x turned, columns are new axes */
+    double *normal;          /* latent x (latent + axes): the prediction's equations, then its weights */
 } gosset__residual_fitting;
 
 /** residual_turn.c: groups of cells, their axes; turns the rotated centroids onto them. */

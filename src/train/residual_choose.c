@@ -4,9 +4,9 @@
  *
  *     |q - x'|^2 - |q - x|^2 = 2 <q - x, x - x'> + |x - x'|^2
  *
- * An error across all differences of neighbours costs nothing: a decoder that lowered the squared error of 16-byte codes
- * of SIFT descriptors by 30 % found no neighbour earlier. Queries and their true neighbours are of the learn set; what a
- * row did to its own cell's centroid is undone.
+ * An error across all differences of neighbours costs nothing: a decoder that lowered the squared error of 16-byte
+ * codes of SIFT descriptors by 30 % found no neighbour earlier. Queries and their true neighbours are of the learn set;
+ * what a row did to its own cell's centroid is undone.
  */
 #include "base/status.h"
 #include "lattice/windows.h"
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANCHORS = 400, NEIGHBOURS_EACH = 10, ANCHOR_BLOCK = 8, STEP_ROUNDS = 3 };
+enum { ANCHORS = 1000, NEIGHBOURS_EACH = 10, ANCHOR_BLOCK = 8, STEP_ROUNDS = 3 };
 
 static const float start_steps[GOSSET__WINDOW_CLASSES] = {0.25f, 0.135f, 0.1f};
 static const float step_factor = 1.15f;
@@ -25,11 +25,11 @@ static const double largest_gain_at = 0.999; /* of the sizes of residuals */
 typedef struct sample {
     const gosset__residual_fitting *fit;
     uint32_t anchors;
-    uint32_t *found;   /* anchors: neighbours of each, at most NEIGHBOURS_EACH */
-    float *rest;       /* anchors x NEIGHBOURS_EACH x axes: neighbours' residuals, as if never seen */
-    float *difference; /* as many: query minus neighbour */
-    float *sizes;      /* anchors x NEIGHBOURS_EACH */
-    double *noise;     /* anchors */
+    uint32_t *found;                /* anchors: neighbours of each, at most NEIGHBOURS_EACH */
+    float *rest;                    /* anchors x NEIGHBOURS_EACH x axes: neighbours' residuals, as if never seen */
+    float *difference;              /* as many: query minus neighbour */
+    float *sizes;                   /* anchors x NEIGHBOURS_EACH */
+    double *noise;                  /* anchors */
     const gosset__windows *windows; /* tried now */
 } sample;
 

@@ -87,8 +87,8 @@ static gosset_status group_cells(const grouping *self) {
             for (uint32_t i = 0; i < n; i++)
                 self->halves[g] += 0.5f * self->means[(size_t)g * n + i] * self->means[(size_t)g * n + i];
         }
-        GOSSET_TRY(gosset__pool_run(f->trainer->pool, (f->cells + CELL_BLOCK - 1) / CELL_BLOCK, assign_block,
-                                    (void *)self));
+        GOSSET_TRY(
+            gosset__pool_run(f->trainer->pool, (f->cells + CELL_BLOCK - 1) / CELL_BLOCK, assign_block, (void *)self));
         move_means(self);
     }
 out:

@@ -117,8 +117,8 @@ static size_t walk_scan_windows(const gosset__kernels *level, const gosset__kern
     return done;
 }
 
-static size_t window_query_once(const gosset__kernels *level, const gosset__kernels *reference,
-                                const uint32_t words[3], uint32_t extra, float size) {
+static size_t window_query_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
+                                uint32_t extra, float size) {
     gosset__rng rng = gosset__rng_make(31 * words[0] + 7 * words[1] + words[2], extra);
     const gosset__windows code = windows_of(words[0], words[1], words[2]);
     const uint32_t places = gosset__windows_places(&code), features = places + extra;
@@ -324,9 +324,9 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
     return done;
 }
 
-const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_windows", "window_query", "select_above", "dense",
-                                                "dot_rows",    "l2_f32",      "dot_f32",      "l2_u8",
-                                                "dot_u8",      "l2_i8",       "dot_i8"};
+const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_windows", "window_query", "select_above",
+                                                "dense",       "dot_rows",     "l2_f32",       "dot_f32",
+                                                "l2_u8",       "dot_u8",       "l2_i8",        "dot_i8"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {

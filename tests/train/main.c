@@ -1,6 +1,6 @@
 /** test_train: the network, its training and its file. */
-#include "train/train_tests.h"
 #include "train/blas.h"
+#include "train/train_tests.h"
 
 gosset_train_config small_config(const gosset_env *env) {
     return (gosset_train_config){.struct_size = sizeof(gosset_train_config),
