@@ -13,7 +13,7 @@
 gosset_status gosset__principal_axes(const float *data, size_t rows, uint32_t dimension, uint32_t count, float *axes,
                                      gosset__pool *pool, const gosset__env *env);
 
-/** Eigenvectors of a symmetric n x n matrix become the rows of v, its eigenvalues the diagonal; the matrix is used up. */
+/** Of a symmetric n x n matrix: eigenvectors become the rows of v, eigenvalues its diagonal; the rest is used up. */
 void gosset__eigenvectors(double *matrix, double *v, uint32_t n);
 
 #endif
