@@ -2,6 +2,7 @@
 #include "kernel/kernel_test.h"
 
 #include <check.h>
+#include <math.h>
 #include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
