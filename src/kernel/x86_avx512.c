@@ -114,7 +114,7 @@ INLINE window_sums add_nibbles(window_sums sums, __m512i bits, __m512i squares, 
     return sums;
 }
 
-/* Four dimensions of each block's codes, and the bits they are in moved down by `shift`. */
+/* Four dimensions of each block's codes; `bits` may speak of block b. */
 #define ADD_WINDOWS(class, bits, values)                                                                               \
     KERNEL_UNROLL                                                                                                      \
     for (int b = 0; b < blocks; b++)                                                                                   \
