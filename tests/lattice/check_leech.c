@@ -19,7 +19,7 @@ START_TEST(golay_code) {
         ck_assert_uint_eq(golay.word[i ^ (GOSSET__GOLAY_WORDS - 1)], word ^ ((1u << N) - 1));
         ck_assert_uint_eq(golay.sorted[golay.first[__builtin_popcount(word)] + golay.place[i]], word);
         for (uint32_t bit = 1; bit < GOSSET__GOLAY_WORDS; bit *= 2) /* linear */
-            ck_assert_uint_eq(golay.word[i ^ bit], word ^ golay.word[bit]);
+            assert_each(golay.word[i ^ bit] == (word ^ golay.word[bit]));
     }
     for (uint32_t w = 0; w <= N; w++) {
         const uint32_t expected = w % 24 == 0 ? 1 : w == 12 ? 2576 : w == 8 || w == 16 ? 759 : 0;
@@ -40,8 +40,8 @@ START_TEST(golay_cut) {
             for (uint32_t signs = 0; signs < 4; signs++) {
                 uint32_t word = cut.coset[c] ^ cut.affine[a] ^ (signs & 1 ? cut.octad : 0);
                 if (signs & 2) word ^= ((1u << N) - 1) & ~cut.octad;
-                ck_assert_uint_eq(golay.word[gosset__golay_index(word)], word);
-                ck_assert_uint_eq(seen[gosset__golay_index(word)]++, 0);
+                assert_each(golay.word[gosset__golay_index(word)] == word);
+                assert_each(seen[gosset__golay_index(word)]++ == 0);
             }
     for (uint32_t a = 0; a < GOSSET__LEECH_AFFINE; a++)
         for (uint32_t i = 0; i < GOSSET__LEECH_AFFINE; i++)
@@ -73,9 +73,9 @@ START_TEST(points) {
         int8_t point[N];
         lattice->ops->unrank(lattice, &rank, point);
         assert_on_shell(lattice, point);
-        ck_assert(is_in_leech(&leech->golay, point));
+        assert_each(is_in_leech(&leech->golay, point));
         lattice->ops->rank(lattice, point, &again);
-        ck_assert_int_eq(gosset__wide_compare(&rank, &again), 0);
+        assert_each(gosset__wide_compare(&rank, &again) == 0);
     }
     gosset_lattice_free(lattice);
 }

@@ -42,7 +42,7 @@ START_TEST(no_other_path_is_better) {
             for (int content = 0; content < 256; content++) {
                 memcpy(other, found, sizeof other);
                 other[byte] = (uint8_t)content;
-                ck_assert_double_ge(error_of(&code, other, x), least * (1 - 1e-5));
+                assert_each(error_of(&code, other, x) >= least * (1 - 1e-5));
             }
     }
 }

@@ -7,6 +7,13 @@
 #include "lattice/lattice.h"
 #include <check.h>
 
+/** Check sends word of every assertion that holds as well: where millions do, only the one that fails is an assertion.
+ */
+#define assert_each(condition)                                                                                         \
+    do {                                                                                                               \
+        if (!(condition)) ck_abort_msg("%s", #condition);                                                              \
+    } while (0)
+
 TCase *case_counts(void);
 TCase *case_nearest(void);
 TCase *case_e8(void);

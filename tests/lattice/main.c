@@ -59,9 +59,9 @@ void assert_on_shell(const gosset_lattice *lattice, const int8_t *point) {
     uint32_t norm = 0;
     for (uint32_t i = 0; i < lattice->dimension; i++) {
         norm += (uint32_t)(point[i] * point[i]);
-        ck_assert_uint_le((uint32_t)abs(point[i]), lattice->max_coordinate);
+        assert_each((uint32_t)abs(point[i]) <= lattice->max_coordinate);
     }
-    ck_assert_uint_eq(norm, lattice->norm);
+    if (norm != lattice->norm) ck_abort_msg("%s: expected norm %u, found %u", lattice->spec, lattice->norm, norm);
 }
 
 /** The point found, on the shell and with an inner product that reaches `best` but for rounding. */
