@@ -194,6 +194,35 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_calibration(const goss
                                                                       gosset_search_options *options,
                                                                       double *expected_pages);
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/** Memory of a search, in bytes as asked of the allocator; `index` is the sum of the fields before it. */
+typedef struct gosset_memory_info {
+    size_t struct_size;
+    uint64_t codes;      /* of all vectors, padded to blocks of 16 */
+    uint64_t cells;      /* 8 for each: its first row */
+    uint64_t network;    /* the map from vectors to latents */
+    uint64_t centroids;  /* of the cells, for the codes */
+    uint64_t turns;      /* axes of the groups of cells */
+    uint64_t model_rest; /* lattices; weights and held-out vectors as the model file has them */
+    uint64_t pages;      /* with "memory": all of them */
+    uint64_t rest;       /* shard headers and paths, descriptors */
+    uint64_t index;      /* once, for all searchers */
+    uint64_t searcher; /* each searcher, with one query in flight: its page buffers and what a query is worked on in */
+    uint64_t query;    /* each further query in flight, on average */
+} gosset_memory_info;
+
+/**
+ * What searching this index takes. The index's own part is what the handle holds now; the searchers' part is measured
+ * on one that is made for the call with room for such queries. Kernel memory (an io_uring and its completions) and
+ * the C library's (threads' stacks) come on top.
+ * @param options  NULL = defaults. `in_flight` is the number `query` is averaged over.
+ * @param k        neighbours wanted, 1..1024.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_memory(const gosset_index *index,
+                                                                 const gosset_search_options *options, uint32_t k,
+                                                                 gosset_memory_info *info);
+
 /* ---- exact ---------------------------------------------------------------------------------- */
 
 /**

@@ -24,6 +24,9 @@ struct gosset_index {
 gosset_status gosset__codec_of_model(gosset__codec **out, gosset_model_info *info, const gosset_model *model,
                                      const gosset__kernels *kernels, const gosset__env *env);
 
+/** What an index holds: all fields of the public struct that do not speak of searchers. */
+gosset_memory_info gosset__index_measure(const gosset_index *index);
+
 /** Codes of a store into the scan's layout. */
 gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *codec);
 #endif

@@ -44,6 +44,7 @@ static gosset_status open_parts(gosset_index *index, const char *directory, cons
     GOSSET_TRY(check_model(index));
     GOSSET_TRY(gosset__calibration_load(&index->calibration, NULL, store->calibration, store->calibration_size,
                                         directory, env));
+    gosset__store_drop_parsed(store);
     GOSSET_TRY(gosset__load_codes(store, index->codec));
     count_cells(index);
 out:
@@ -84,6 +85,7 @@ gosset_status gosset_index_describe(const gosset_index *index, gosset_index_info
     if (!index || !info) return gosset__fail(GOSSET_E_ARGUMENT, "index: describe: expected an index and an info");
     const gosset__store *store = index->store;
     const gosset__layout *layout = &store->layout;
+    const gosset_memory_info memory = gosset__index_measure(index);
     gosset_index_info ours = {.vector_count = store->row_count,
                               .shard_count = store->shard_count,
                               .format_version = store->format_version,
@@ -96,7 +98,7 @@ gosset_status gosset_index_describe(const gosset_index *index, gosset_index_info
                               .largest_cell = index->largest_cell,
                               .imbalance = index->imbalance,
                               .disk_bytes = store->disk_bytes,
-                              .resident_bytes = store->resident_bytes + sizeof *index,
+                              .resident_bytes = memory.index,
                               .io = store->files ? store->files->ops->name : "",
                               .io_reason = store->files ? store->files->reason : "",
                               .cpu = index->kernels->name,

@@ -5,38 +5,51 @@
 #include <string.h>
 
 static const double default_recall = 0.95;
-/* Enough for the pages of some queries to arrive while others are scanned; more only wait for each other. */
-static const uint32_t default_in_flight = 16;
 /* The reads of a quarter of them begin together: telling the device about new reads costs about as much as ten reads.
  */
 enum { PARTS = 4 };
 
-gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index, const gosset_env *env_config) {
+static gosset_status create(gosset_searcher **out, const gosset_index *index, const gosset__env *env,
+                            uint32_t in_flight) {
     gosset_status status = GOSSET_OK;
-    gosset__env env;
-    gosset_searcher *s = NULL;
-    if (!out) return gosset__fail(GOSSET_E_ARGUMENT, "searcher: out: expected a pointer, found NULL");
-    *out = NULL;
-    GOSSET_REQUIRE(index, GOSSET_E_ARGUMENT, "searcher: index: expected one, found NULL");
-    GOSSET_TRY(gosset__env_read(&env, env_config));
-    s = gosset__alloc_zero(&env, sizeof *s);
-    if (!s) GOSSET_TRY(gosset__no_memory("searcher", sizeof *s));
-    s->env = env;
+    gosset_searcher *s = gosset__alloc_zero(env, sizeof *s);
+    if (!s) return gosset__no_memory("searcher", sizeof *s);
+    s->env = *env;
     s->index = index;
     s->options.recall = default_recall;
-    s->options.in_flight = default_in_flight;
-    GOSSET_TRY(gosset__search_create(&s->search, index->store, index->codec, index->kernels, &env));
-    GOSSET_TRY(gosset__search_set_in_flight(s->search, default_in_flight));
+    s->options.in_flight = in_flight;
+    GOSSET_TRY(gosset__search_create(&s->search, index->store, index->codec, index->kernels, env));
+    GOSSET_TRY(gosset__search_set_in_flight(s->search, in_flight));
     gosset__search_count(s->search, &s->counts);
     size_t scratch = gosset__model_scratch_size(index->model, GOSSET__MAP_ROWS);
-    s->queries = gosset__alloc_array(&env, GOSSET__MAP_ROWS, index->store->layout.dimension * sizeof(float));
-    s->latents = gosset__alloc_array(&env, GOSSET__MAP_ROWS, gosset__codec_dimension(index->codec) * sizeof(float));
-    s->scratch = gosset__alloc(&env, scratch ? scratch : 1);
+    s->queries = gosset__alloc_array(env, GOSSET__MAP_ROWS, index->store->layout.dimension * sizeof(float));
+    s->latents = gosset__alloc_array(env, GOSSET__MAP_ROWS, gosset__codec_dimension(index->codec) * sizeof(float));
+    s->scratch = gosset__alloc(env, scratch ? scratch : 1);
     if (!s->queries || !s->latents || !s->scratch) GOSSET_TRY(gosset__no_memory("searcher", scratch));
     *out = s;
     s = NULL;
 out:
     gosset_searcher_free(s);
+    return status;
+}
+
+gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index, const gosset_env *env_config) {
+    gosset_status status = GOSSET_OK;
+    gosset__env env;
+    if (!out) return gosset__fail(GOSSET_E_ARGUMENT, "searcher: out: expected a pointer, found NULL");
+    *out = NULL;
+    GOSSET_REQUIRE(index, GOSSET_E_ARGUMENT, "searcher: index: expected one, found NULL");
+    GOSSET_TRY(gosset__env_read(&env, env_config));
+    GOSSET_TRY(create(out, index, &env, GOSSET__IN_FLIGHT));
+out:
+    return status;
+}
+
+gosset_status gosset__searcher_create_with(gosset_searcher **out, const gosset_index *index, const gosset__env *env,
+                                           const gosset_search_options *options) {
+    *out = NULL;
+    gosset_status status = create(out, index, env, options->in_flight ? options->in_flight : GOSSET__IN_FLIGHT);
+    if (status == GOSSET_OK) status = gosset_searcher_set(*out, options);
     return status;
 }
 
@@ -64,7 +77,7 @@ gosset_status gosset_searcher_set(gosset_searcher *searcher, const gosset_search
         return gosset__fail(GOSSET_E_ARGUMENT, "search options: recall: expected between 0 and 1, found %g",
                             read.recall);
     if (read.recall == 0 && read.probe == 0) read.recall = default_recall;
-    if (read.in_flight == 0) read.in_flight = default_in_flight;
+    if (read.in_flight == 0) read.in_flight = GOSSET__IN_FLIGHT;
     status = gosset__search_set_in_flight(searcher->search, read.in_flight);
     if (status == GOSSET_OK) searcher->options = read;
     return status;
@@ -103,6 +116,20 @@ static void choose(const gosset_searcher *s, uint32_t k, uint32_t *probe, uint32
     *probe = plan.probe < index->extent.cells ? plan.probe : index->extent.cells;
     *rerank = plan.rerank < index->extent.rows ? plan.rerank : (uint32_t)index->extent.rows;
     if (*rerank < 1) *rerank = 1;
+}
+
+gosset_status gosset__searcher_reserve(gosset_searcher *searcher, uint32_t k) {
+    uint32_t probe, rerank;
+    choose(searcher, k, &probe, &rerank);
+    return gosset__search_reserve(searcher->search, probe, rerank > k ? rerank : k, k);
+}
+
+uint64_t gosset__searcher_held(const gosset_searcher *searcher) {
+    const gosset_index *index = searcher->index;
+    const size_t row = index->store->layout.dimension + gosset__codec_dimension(index->codec);
+    const size_t scratch = gosset__model_scratch_size(index->model, GOSSET__MAP_ROWS);
+    return sizeof *searcher + GOSSET__MAP_ROWS * row * sizeof(float) + (scratch ? scratch : 1) +
+           gosset__search_held(searcher->search);
 }
 
 gosset__search_request gosset__searcher_request(const gosset_searcher *searcher, size_t row, gosset_type type,

@@ -9,6 +9,10 @@
  * for the first scan after them. */
 enum { GOSSET__MAP_ROWS = 16 };
 
+/* Queries in flight by default: enough for the pages of some to arrive while others are scanned; more only wait for
+ * each other. */
+enum { GOSSET__IN_FLIGHT = 16 };
+
 struct gosset_searcher {
     gosset__env env;
     const gosset_index *index;
@@ -21,6 +25,14 @@ struct gosset_searcher {
     float *latents;                /* GOSSET__MAP_ROWS x latent dimension */
     void *scratch;                 /* of the model */
 };
+
+/** With options from the start; on failure there may be a searcher to free. */
+gosset_status gosset__searcher_create_with(gosset_searcher **out, const gosset_index *index, const gosset__env *env,
+                                           const gosset_search_options *options);
+/** Room for k neighbours with the options set. */
+gosset_status gosset__searcher_reserve(gosset_searcher *searcher, uint32_t k);
+/** Bytes allocated so far. */
+uint64_t gosset__searcher_held(const gosset_searcher *searcher);
 
 /** What every search checks. */
 gosset_status gosset__searcher_check(const gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k,

@@ -11,25 +11,44 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+typedef struct memory_line {
+    const char *key, *label, *remark;
+    uint64_t bytes;
+} memory_line;
+
+static void report_lines(cli_session *session, const memory_line *lines, size_t count, uint64_t vectors, json_t *json) {
+    for (size_t i = 0; i < count; i++) {
+        const double each = vectors > 0 ? (double)lines[i].bytes / (double)vectors : 0;
+        json_object_set_new(json, lines[i].key, json_integer((json_int_t)lines[i].bytes));
+        output_line(&session->output, "  %-16s %14llu B %10.3f   %s", lines[i].label,
+                    (unsigned long long)lines[i].bytes, each, lines[i].remark);
+    }
+}
+
 /* The memory a search needs, line by line, so that it can be planned. */
-static void report_memory(cli_session *session, const gosset_index_info *info) {
-    cli_output *output = &session->output;
-    const uint64_t codes = info->vector_count * info->code_bytes;
-    const uint64_t cells = (info->cell_count + 1) * sizeof(uint64_t);
-    const uint64_t counted = codes + cells < info->resident_bytes ? codes + cells : info->resident_bytes;
-    char sum[64];
-    output_line(output, "\nmemory");
-    snprintf(sum, sizeof sum, "%llu x %u B", (unsigned long long)info->vector_count, info->code_bytes);
-    output_line(output, "  %-12s %10s   %s", "codes", human_bytes(codes), sum);
-    snprintf(sum, sizeof sum, "%llu x 8 B", (unsigned long long)info->cell_count + 1);
-    output_line(output, "  %-12s %10s   %s", "cells", human_bytes(cells), sum);
-    output_line(output, "  %-12s %10s   %s", "other", human_bytes(info->resident_bytes - counted),
-                strcmp(info->io, "memory") == 0 ? "all pages, model, shard headers" : "model, shard headers, rounding");
-    output_line(output, "  %-12s %10s   %.1f B a vector", "together", human_bytes(info->resident_bytes),
-                info->vector_count > 0 ? (double)info->resident_bytes / (double)info->vector_count : 0);
-    output_json(output, "memory",
-                json_pack("{s:I, s:I, s:I}", "codes_bytes", (json_int_t)codes, "cells_bytes", (json_int_t)cells,
-                          "other_bytes", (json_int_t)(info->resident_bytes - counted)));
+static gosset_status report_memory(cli_session *session, const gosset_index *index, const gosset_index_info *info) {
+    enum { K = 10 };
+    gosset_memory_info memory = {.struct_size = sizeof memory};
+    const gosset_status status = gosset_index_memory(index, NULL, K, &memory);
+    if (status != GOSSET_OK) return status;
+    const memory_line lines[] = {
+        {"codes_bytes", "codes", "padded to blocks of 16", memory.codes},
+        {"cells_bytes", "cells", "the first row of each", memory.cells},
+        {"network_bytes", "model: network", "", memory.network},
+        {"centroids_bytes", "  centroids", "of the cells", memory.centroids},
+        {"turns_bytes", "  turns", "axes of groups of cells", memory.turns},
+        {"model_rest_bytes", "  rest", "lattices, weights as stored, held-out vectors", memory.model_rest},
+        {"pages_bytes", "pages", "with --io memory all of them", memory.pages},
+        {"rest_bytes", "rest", "headers of shards, descriptors", memory.rest},
+        {"index_bytes", "together", "once, for all searchers", memory.index},
+        {"searcher_bytes", "a searcher", "one query in flight: page buffers, scratch", memory.searcher},
+        {"query_bytes", "a query more", "in flight: its pages and candidates", memory.query},
+    };
+    json_t *json = json_object();
+    output_line(&session->output, "\nmemory                            bytes   a vector");
+    report_lines(session, lines, sizeof lines / sizeof *lines, info->vector_count, json);
+    output_json(&session->output, "memory", json);
+    return GOSSET_OK;
 }
 
 static void report_index(cli_session *session, const gosset_index_info *info) {
@@ -50,7 +69,6 @@ static void report_index(cli_session *session, const gosset_index_info *info) {
     output_text(output, "cpu", "kernels", info->cpu);
     output_bytes(output, "resident_bytes", NULL, info->resident_bytes);
     output_count(output, "code_bytes_per_vector", NULL, info->code_bytes);
-    report_memory(session, info);
 }
 
 /* What --recall stands for on this index. */
@@ -80,6 +98,9 @@ static int info_index(cli_session *session, const char *path, const char *io) {
         output_text(&session->output, "kind", NULL, "index");
         output_text(&session->output, "path", "index", path);
         report_index(session, &info);
+        status = report_memory(session, index, &info);
+    }
+    if (status == GOSSET_OK) {
         report_calibration(session, index);
         output_line(&session->output, "\nmodel");
         status = describe_model(session, info.model, "model");

@@ -24,6 +24,12 @@ void gosset__search_free(gosset__search *search);
  *  GOSSET_E_BUSY while queries are on their way. */
 gosset_status gosset__search_set_in_flight(gosset__search *search, uint32_t in_flight);
 
+/** Room for queries of this size; when it has to grow, GOSSET_E_BUSY while queries are on their way. On failure the
+ *  searcher has no room at all and asks for it again the next time. Queries reserve their room by themselves. */
+gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k);
+/** Bytes it has allocated so far. */
+uint64_t gosset__search_held(const gosset__search *search);
+
 typedef struct gosset__search_stats {
     uint64_t cells_probed, codes_scanned, candidates, pages_read, bytes_read, io_batches, scan_ns, io_ns;
 } gosset__search_stats;

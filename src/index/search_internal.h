@@ -20,6 +20,7 @@ struct gosset__search {
     int event;      /* eventfd; -1 = nobody asked for one */
     gosset__search_stats *stats;
     void *workspace;
+    size_t workspace_size;
     gosset__search_room room;
     uint32_t in_flight; /* queries that may be on their way; room.in_flight at most */
     gosset__candidates candidates;
@@ -36,9 +37,6 @@ struct gosset__search {
     gosset__ranked *order; /* probe: cells by number, with their place in the probe order */
 };
 
-/** Room for queries of this size; when it has to grow, GOSSET_E_BUSY while queries are on their way. On failure the
- *  searcher has no room at all and asks for it again the next time. */
-gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k);
 /** Opens its ring anew, with the event of now. Nothing may be in flight. */
 gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth);
 

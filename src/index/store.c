@@ -78,7 +78,8 @@ static gosset_status open_io(gosset__store *store, const char *io) {
     }
     GOSSET_TRY(
         gosset__io_files_open(&store->files, io, files, store->shard_count, store->layout.page_size, &store->env));
-    store->resident_bytes += store->files->resident_bytes;
+    store->held.pages = store->files->resident_bytes;
+    store->held.rest += store->files->held_bytes;
 out:
     gosset__free(&store->env, files);
     return status;
@@ -94,13 +95,14 @@ static gosset_status allocate(gosset__store *store, const gosset__manifest *mani
     if (store->cell_first == NULL || store->shard_first_row == NULL || store->shard_first_page == NULL ||
         store->shards == NULL)
         return gosset__no_memory("the directory of cells", cells * sizeof *store->cell_first);
-    store->resident_bytes =
-        sizeof *store + cells * sizeof *store->cell_first + shards * (2 * sizeof(uint64_t) + sizeof *store->shards);
+    store->held.cells = cells * sizeof *store->cell_first;
+    store->held.rest = sizeof *store + shards * (2 * sizeof(uint64_t) + sizeof *store->shards);
     if (manifest->calibration_size > 0) {
         store->calibration = gosset__alloc(env, manifest->calibration_size);
         if (store->calibration == NULL) return gosset__no_memory("the calibration", manifest->calibration_size);
         memcpy(store->calibration, manifest->calibration, manifest->calibration_size);
         store->calibration_size = manifest->calibration_size;
+        store->held.rest += store->calibration_size;
     }
     return GOSSET_OK;
 }
@@ -125,7 +127,7 @@ gosset_status gosset__store_open_manifest(gosset__store **out, const char *direc
     GOSSET_TRY(open_shards(store, manifest));
     GOSSET_TRY(open_io(store, io));
     store->disk_bytes += store->model_size + manifest->file_length;
-    store->resident_bytes += store->model_size + store->calibration_size;
+    store->held.model = store->model_size;
 out:
     if (status != GOSSET_OK) {
         gosset__store_close(store);
@@ -170,6 +172,17 @@ void gosset__store_close(gosset__store *store) {
     gosset__free(&env, store->model);
     gosset__free(&env, store->calibration);
     gosset__free(&env, store);
+}
+
+void gosset__store_drop_parsed(gosset__store *store) {
+    gosset__free(&store->env, store->model);
+    gosset__free(&store->env, store->calibration);
+    store->calibration = NULL;
+    store->held.rest -= store->calibration_size;
+    store->calibration_size = 0;
+    store->model = NULL;
+    store->model_size = 0;
+    store->held.model = 0;
 }
 
 /* ---- codes ---------------------------------------------------------------------------------- */
@@ -239,7 +252,7 @@ gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn bl
     for (uint32_t i = 0; i < store->shard_count; i++)
         GOSSET_TRY(gosset__shard_codes(&store->shards[i], &store->env, load_codes, &load));
     if (load.pending_count > 0) emit_block(&load, load.pending, load.pending_count);
-    store->resident_bytes += store->block_count * block_size;
+    store->held.codes = store->block_count * block_size;
 out:
     gosset__free(&store->env, load.pending);
     if (status != GOSSET_OK) {

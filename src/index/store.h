@@ -14,8 +14,8 @@ typedef struct gosset__layout {
     uint32_t dimension;
     gosset_type type;
     gosset_metric metric;
-    uint32_t code_size;  /* bytes of a packed code */
-    uint32_t cell_count; /* cells are 0 .. cell_count-1 */
+    uint32_t code_size;   /* bytes of a packed code */
+    uint32_t cell_count;  /* cells are 0 .. cell_count-1 */
     uint64_t fingerprint; /* of the model */
     /* derived by gosset__layout_derive: */
     uint32_t record_size;      /* 8 (id) + dimension * element size */
@@ -34,7 +34,7 @@ typedef struct gosset__store_config {
     uint64_t shard_size; /* bytes per shard file */
     const void *model;   /* the model file's bytes, copied into the index directory */
     size_t model_size;
-    int replace;         /* non-zero: an existing index is replaced at publish */
+    int replace; /* non-zero: an existing index is replaced at publish */
 } gosset__store_config;
 
 gosset_status gosset__store_writer_create(gosset__store_writer **out, const char *directory,
@@ -60,6 +60,13 @@ typedef struct gosset__run {
     uint32_t count;
 } gosset__run;
 
+/** Bytes an opened store has allocated. */
+typedef struct gosset__store_held {
+    uint64_t codes, cells, pages;
+    uint64_t model; /* the file's bytes, until gosset__store_drop_parsed */
+    uint64_t rest;  /* headers and paths of shards, descriptors, calibration */
+} gosset__store_held;
+
 typedef struct gosset__store {
     gosset__env env;
     gosset__layout layout;
@@ -79,7 +86,8 @@ typedef struct gosset__store {
     size_t model_size;
     void *calibration;
     size_t calibration_size;
-    uint64_t disk_bytes, resident_bytes;
+    uint64_t disk_bytes;
+    gosset__store_held held;
     gosset__io_files *files; /* the shards, opened for the chosen backend */
     struct gosset__shard *shards;
 } gosset__store;
@@ -87,9 +95,10 @@ typedef struct gosset__store {
 /** How the store turns packed codes into scan blocks: set by the layer above (the codec). */
 typedef void (*gosset__block_fn)(const void *context, const uint8_t *codes, size_t count, uint8_t *block);
 
-gosset_status gosset__store_open(gosset__store **out, const char *directory, const char *io,
-                                 const gosset__env *env);
+gosset_status gosset__store_open(gosset__store **out, const char *directory, const char *io, const gosset__env *env);
 void gosset__store_close(gosset__store *store);
+/** For who has parsed model and calibration: their bytes are not kept. */
+void gosset__store_drop_parsed(gosset__store *store);
 /** Fills `blocks` from the shards' code sections. Called once, by the owner, before the first search. */
 gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn block, const void *context);
 

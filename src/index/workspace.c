@@ -106,17 +106,23 @@ gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uin
                                       .k = larger(k, have->k)};
     gosset__free(&s->env, s->workspace); /* nothing in it outlives a query */
     s->workspace = NULL;
+    s->workspace_size = 0;
     s->room = (gosset__search_room){.in_flight = 0};
     GOSSET_TRY(reserve_io(s, &room));
     const size_t size = draw(s, NULL, &room);
     s->workspace = gosset__alloc_zero(&s->env, size);
     if (s->workspace == NULL) GOSSET_TRY(gosset__no_memory("a searcher's workspace", size));
+    s->workspace_size = size;
     draw(s, s->workspace, &room);
     s->room = room;
     s->free_buffer_count = s->io != NULL ? s->io->depth : 0;
     for (uint32_t i = 0; i < s->free_buffer_count; i++) s->free_buffers[i] = i;
 out:
     return status;
+}
+
+uint64_t gosset__search_held(const gosset__search *search) {
+    return sizeof *search + search->workspace_size + (search->io != NULL ? search->io->held_bytes : 0);
 }
 
 gosset_status gosset__search_event(gosset__search *search, int *event) {

@@ -50,6 +50,9 @@ void gosset__codec_free(gosset__codec *codec) {
     gosset__free(&env, codec);
 }
 
+size_t gosset__codec_held(const gosset__codec *codec) {
+    return sizeof *codec;
+}
 uint32_t gosset__codec_dimension(const gosset__codec *codec) {
     return codec->dimension;
 }

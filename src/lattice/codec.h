@@ -39,6 +39,7 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
                                    const gosset__residual *residual, const gosset__env *env,
                                    const gosset__kernels *kernels);
 void gosset__codec_free(gosset__codec *codec);
+size_t gosset__codec_held(const gosset__codec *codec); /* bytes allocated for it */
 
 uint32_t gosset__codec_dimension(const gosset__codec *codec);  /* of rows: latent and features */
 uint32_t gosset__codec_code_size(const gosset__codec *codec);  /* bytes of one packed code */

@@ -83,6 +83,7 @@ static gosset_status allocate(gosset_lattice *self, gosset__e8 *e8) {
     const size_t counts = (size_t)(e8->blocks + 1) * row;
     e8->count = gosset__alloc_array(&self->env, counts, sizeof *e8->count);
     if (e8->count == NULL) return gosset__no_memory("the counts of a lattice", counts * sizeof *e8->count);
+    self->held += sizeof *e8 + words * sizeof *e8->whole + counts * sizeof *e8->count;
     return GOSSET_OK;
 }
 
@@ -112,6 +113,7 @@ static gosset_status e8_create(gosset_lattice *self) {
     fill_coordinates(e8);
     fill_counts(e8);
     GOSSET_TRY(gosset__e8_create_leaders(&self->env, e8));
+    self->held += gosset__e8_leaders_size(e8);
     self->norm = 4 * e8->shell;
     self->max_coordinate = largest_coordinate(e8->shell);
     self->point_count = *gosset__e8_count(e8, e8->blocks, e8->shell);

@@ -60,6 +60,7 @@ static inline const gosset__wide *gosset__e8_count(const gosset__e8 *e8, uint32_
 
 /** Allocates and fills `first` and `leaders`. */
 gosset_status gosset__e8_create_leaders(const gosset__env *env, gosset__e8 *e8);
+size_t gosset__e8_leaders_size(const gosset__e8 *e8); /* bytes of both */
 void gosset__e8_nearest(const gosset_lattice *self, const float *x, int8_t *point);
 
 size_t gosset__e8_scores_scratch(const gosset_lattice *self);

@@ -127,6 +127,11 @@ gosset_status gosset__e8_create_leaders(const gosset__env *env, gosset__e8 *e8) 
     return GOSSET_OK;
 }
 
+size_t gosset__e8_leaders_size(const gosset__e8 *e8) {
+    const size_t entries = e8->shell + 2;
+    return (2 * entries + 1) * sizeof *e8->first + e8->first[entries] * sizeof *e8->leaders;
+}
+
 /* ---- one block -------------------------------------------------------------------------------------------- */
 
 typedef struct block {

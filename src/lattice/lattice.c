@@ -60,6 +60,7 @@ gosset_status gosset_lattice_create(gosset_lattice **out, const char *spec, cons
     self = gosset__alloc_zero(&checked, sizeof *self);
     if (self == NULL) return gosset__no_memory("a lattice", sizeof *self);
     self->env = checked;
+    self->held = sizeof *self;
     GOSSET_TRY(parse_spec(self, spec));
     GOSSET_TRY(self->ops->create(self));
     self->scale = (float)(1 / sqrt(self->norm));

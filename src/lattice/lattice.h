@@ -39,6 +39,7 @@ struct gosset_lattice {
     uint32_t max_coordinate; /* largest |coordinate| a point can have; <= 127 */
     float scale;             /* 1 / sqrt(norm): integer point to unit vector */
     gosset__wide point_count;
+    size_t held; /* bytes allocated for it, its own struct among them */
     void *state;
 };
 

@@ -59,6 +59,7 @@ static gosset_status leech_create(gosset_lattice *self) {
     gosset__leech *leech = gosset__alloc_zero(&self->env, sizeof *leech);
     if (leech == NULL) return gosset__no_memory("a lattice", sizeof *leech);
     self->state = leech;
+    self->held += sizeof *leech;
     gosset__golay_fill(&leech->golay);
     gosset__leech_fill_cut(&leech->golay, &leech->cut);
     leech->shapes = self->norm == 4 ? shortest : second;

@@ -117,6 +117,7 @@ static gosset_status zn_create(gosset_lattice *self) {
     if (zn->count == NULL) return gosset__no_memory("the counts of a lattice", entries * sizeof *zn->count);
     zn->tail = gosset__alloc(&self->env, self->norm + 1);
     if (zn->tail == NULL) return gosset__no_memory("the counts of a lattice", self->norm + 1);
+    self->held += sizeof *zn + entries * sizeof *zn->count + self->norm + 1;
     fill_counts(self);
     fill_tails(self);
     self->max_coordinate = limit;

@@ -143,6 +143,27 @@ gosset_status gosset__model_finish(gosset_model *model) {
     return gosset__model_fingerprint(model, &model->fingerprint);
 }
 
+static uint64_t layer_size(const gosset__dense *layer) {
+    return ((uint64_t)layer->in + 1) * layer->out * sizeof(float);
+}
+
+gosset__model_held gosset__model_measure(const gosset_model *model) {
+    const uint64_t features = model->shape.features, columns = model->residual.features,
+                   turned = model->residual.turned;
+    const uint64_t cells = model->cell_lattice->point_count.word[0];
+    const uint64_t stored = gosset__folded_count(&model->shape) + features * columns +
+                            (uint64_t)model->held_out_count * model->preprocess.input + 1;
+    gosset__model_held held = {.network = features * sizeof(float),
+                               .rest = sizeof *model + gosset__codec_held(model->codec) + model->code_lattice->held +
+                                       model->cell_lattice->held + stored * sizeof(float)};
+    for (int i = 0; i < 3; i++) held.network += layer_size(&model->layers[i]);
+    if (columns == 0) return held;
+    held.network += layer_size(&model->rotate);
+    held.centroids = cells * columns * sizeof(float);
+    held.turns = (model->residual.groups * turned * turned + 1) * sizeof(float) + cells;
+    return held;
+}
+
 /* ---- description ---------------------------------------------------------------------------- */
 
 gosset_status gosset_model_describe(const gosset_model *model, gosset_model_info *info) {

@@ -21,6 +21,15 @@ void gosset__model_map(const gosset_model *model, const gosset__kernels *kernels
 /** The held-out learn vectors kept for calibration: f32, count may be 0. Borrowed. */
 gosset_vectors gosset__model_held_out(const gosset_model *model);
 
+/** Bytes a model holds. */
+typedef struct gosset__model_held {
+    uint64_t network;   /* weights as the kernels want them */
+    uint64_t centroids; /* of the cells */
+    uint64_t turns;     /* axes of the groups of cells, and the group of every cell */
+    uint64_t rest;      /* lattices, and what only saving and calibrating need: weights as stored, held-out vectors */
+} gosset__model_held;
+gosset__model_held gosset__model_measure(const gosset_model *model);
+
 /** The model file's bytes, to be stored inside an index. Freed by the caller through env. */
 gosset_status gosset__model_serialize(const gosset_model *model, const gosset__env *env, void **data, size_t *size);
 /** `name` appears in error sentences. */

@@ -56,8 +56,10 @@ static gosset_status merging(const gosset_env *env) {
 static gosset_status opening(const gosset_env *env) {
     gosset_index *index = NULL;
     gosset_index_config config = {.struct_size = sizeof config, .env = env};
+    gosset_memory_info memory = {.struct_size = sizeof memory};
     gosset_status status = gosset_index_open(&index, temp_path(w.directory, "left"), &config);
     ck_assert_int_eq(index == NULL, status != GOSSET_OK);
+    if (status == GOSSET_OK) status = gosset_index_memory(index, NULL, 10, &memory);
     gosset_index_close(index);
     return status;
 }

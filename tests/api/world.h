@@ -66,4 +66,5 @@ TCase *case_calibration(void);
 TCase *case_alloc_failure(void);
 TCase *case_threads(void);
 TCase *case_submit(void);
+TCase *case_memory(void);
 #endif

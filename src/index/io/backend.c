@@ -142,6 +142,10 @@ out:
     return status;
 }
 
+size_t gosset__io_descriptors_held(const gosset__io_files *files) {
+    return ((size_t)files->file_count + 1) * sizeof(int);
+}
+
 void gosset__io_descriptors_close(const gosset__io_files *files, int *descriptors) {
     if (descriptors == NULL) return;
     for (uint32_t i = 0; i < files->file_count; i++)

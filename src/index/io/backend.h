@@ -17,6 +17,7 @@ void gosset__io_note(gosset__io_files *files, const char *format, ...) __attribu
  * its first page. One int per file, released by gosset__io_descriptors_close.
  */
 gosset_status gosset__io_descriptors_open(gosset__io_files *files, int **out);
+size_t gosset__io_descriptors_held(const gosset__io_files *files); /* bytes */
 void gosset__io_descriptors_close(const gosset__io_files *files, int *descriptors);
 
 uint64_t gosset__io_offset(const gosset__io_files *files, uint32_t file, uint64_t page);

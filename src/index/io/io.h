@@ -56,7 +56,8 @@ struct gosset__io_files {
     gosset__io_file *files;
     char reason[512]; /* why better backends were refused; "" if none was */
     void *state;
-    uint64_t resident_bytes;
+    uint64_t resident_bytes; /* of pages */
+    uint64_t held_bytes;     /* allocated for everything else */
 };
 
 struct gosset__io {
@@ -67,6 +68,7 @@ struct gosset__io {
     int event;        /* an eventfd that is signalled when reads are done while none was before; -1 = none */
     uint8_t *buffers; /* depth * page_size bytes; NULL at closing: the kernel may still write there, do not free */
     void *state;
+    uint64_t held_bytes; /* allocated for it, buffers included */
 };
 
 /** `name` NULL or "auto": uring, then threads. A named backend that is refused is GOSSET_E_UNSUPPORTED.

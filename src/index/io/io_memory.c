@@ -55,6 +55,7 @@ static gosset_status memory_open_files(gosset__io_files *files) {
     files->state = gosset__alloc_zero(&files->env, size);
     if (files->state == NULL) return gosset__no_memory("the table of shards", size);
     for (uint32_t i = 0; i < files->file_count; i++) GOSSET_TRY(load_file(files, i));
+    files->held_bytes += size;
     return GOSSET_OK;
 out:
     memory_close_files(files);
@@ -64,6 +65,7 @@ out:
 static gosset_status memory_open(gosset__io *io, uint32_t depth) {
     const size_t size = sizeof(memory_io) + depth * sizeof(gosset__io_done);
     io->state = gosset__alloc_zero(&io->env, size);
+    io->held_bytes += size;
     return io->state != NULL ? GOSSET_OK : gosset__no_memory("a list of reads", size);
 }
 

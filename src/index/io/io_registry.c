@@ -61,6 +61,7 @@ gosset_status gosset__io_files_open(gosset__io_files **out, const char *name, co
     if (self->files == NULL) GOSSET_TRY(gosset__no_memory("open files", file_count * sizeof *files));
     if (file_count > 0) memcpy(self->files, files, file_count * sizeof *files);
     self->ops = ops;
+    self->held_bytes = sizeof *self + ((size_t)file_count + 1) * sizeof *files;
     GOSSET_TRY(automatic ? open_best(self) : ops->open_files(self));
     *out = self;
     return GOSSET_OK;
@@ -94,6 +95,7 @@ gosset_status gosset__io_open(gosset__io **out, const gosset__io_files *files, u
     const size_t bytes = (size_t)depth * files->page_size;
     self->buffers = gosset__alloc_aligned(env, bytes, GOSSET__IO_ALIGNMENT);
     if (self->buffers == NULL) GOSSET_TRY(gosset__no_memory("page buffers", bytes));
+    self->held_bytes = sizeof *self + bytes;
     GOSSET_TRY(self->ops->open(self, depth));
     *out = self;
     return GOSSET_OK;

@@ -138,6 +138,7 @@ static gosset_status threads_open_files(gosset__io_files *files) {
     GOSSET_TRY(gosset__process_mark(&state->process, &files->env));
     GOSSET_TRY(gosset__io_descriptors_open(files, &state->descriptors)); /* reads a page of every file */
     GOSSET_TRY(start_crew(state));
+    files->held_bytes += sizeof *state + gosset__process_held() + gosset__io_descriptors_held(files);
     return GOSSET_OK;
 out:
     threads_close_files(files);
@@ -156,6 +157,7 @@ static gosset_status threads_open(gosset__io *io, uint32_t depth) {
         state->free = &state->requests[i];
     }
     io->state = state;
+    io->held_bytes += size;
     return GOSSET_OK;
 }
 

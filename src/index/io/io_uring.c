@@ -347,6 +347,7 @@ static gosset_status uring_open(gosset__io *io, uint32_t depth) {
     state->done = state->free + depth;
     for (uint32_t i = 0; i < depth; i++) release(state, depth - 1 - i);
     io->state = state;
+    io->held_bytes += size;
     GOSSET_TRY(gosset__process_check(shared->process));
     GOSSET_TRY(ring_open(io));
     if (!state->fixed_buffers)
@@ -414,6 +415,7 @@ static gosset_status uring_open_files(gosset__io_files *files) {
     GOSSET_TRY(gosset__process_mark(&shared->process, &files->env));
     GOSSET_TRY(gosset__io_descriptors_open(files, &shared->descriptors));
     GOSSET_TRY(try_read(files));
+    files->held_bytes += sizeof *shared + gosset__process_held() + gosset__io_descriptors_held(files);
     return GOSSET_OK;
 out:
     uring_close_files(files);

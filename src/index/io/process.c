@@ -28,6 +28,10 @@ gosset_status gosset__process_mark(gosset__process **out, const gosset__env *env
     return GOSSET_OK;
 }
 
+size_t gosset__process_held(void) {
+    return page_size();
+}
+
 /* In a wiped child `wiped_by_fork` is gone too, and so is `number`: it differs from any process's. */
 bool gosset__process_same(const gosset__process *process) {
     return process->alive == ALIVE && (process->wiped_by_fork || process->number == getpid());

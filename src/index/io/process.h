@@ -11,6 +11,7 @@ gosset_status gosset__process_mark(gosset__process **out, const gosset__env *env
 bool gosset__process_same(const gosset__process *process);
 /** GOSSET_E_STATE in a forked child: neither threads nor rings are to be shared with it. */
 gosset_status gosset__process_check(const gosset__process *process);
+size_t gosset__process_held(void);                                           /* bytes of a mark */
 void gosset__process_free(gosset__process *process, const gosset__env *env); /* NULL is fine */
 
 #endif

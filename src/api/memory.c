@@ -1,0 +1,57 @@
+/* What an index and its searchers hold, line by line. */
+#include "api/searcher.h"
+#include "api/vectors.h"
+#include "base/status.h"
+#include "train/model.h"
+
+gosset_memory_info gosset__index_measure(const gosset_index *index) {
+    const gosset__store_held *store = &index->store->held;
+    const gosset__model_held model = gosset__model_measure(index->model);
+    gosset_memory_info info = {.struct_size = sizeof info,
+                               .codes = store->codes,
+                               .cells = store->cells,
+                               .network = model.network,
+                               .centroids = model.centroids,
+                               .turns = model.turns,
+                               .model_rest = model.rest,
+                               .pages = store->pages,
+                               .rest = store->rest + store->model + gosset__codec_held(index->codec) + sizeof *index};
+    info.index =
+        info.codes + info.cells + info.network + info.centroids + info.turns + info.model_rest + info.pages + info.rest;
+    return info;
+}
+
+/* A searcher made for these options, asked for its size, and let go. */
+static gosset_status measure(const gosset_index *index, const gosset_search_options *options, uint32_t k,
+                             uint64_t *held) {
+    gosset_status status = GOSSET_OK;
+    gosset_searcher *searcher = NULL;
+    GOSSET_TRY(gosset__searcher_create_with(&searcher, index, &index->env, options));
+    GOSSET_TRY(gosset__searcher_reserve(searcher, k));
+    *held = gosset__searcher_held(searcher);
+out:
+    gosset_searcher_free(searcher);
+    return status;
+}
+
+gosset_status gosset_index_memory(const gosset_index *index, const gosset_search_options *options, uint32_t k,
+                                  gosset_memory_info *info) {
+    gosset_search_options read;
+    uint64_t all = 0;
+    if (!index || !info) return gosset__fail(GOSSET_E_ARGUMENT, "memory: expected an index and an info, found NULL");
+    if (k < 1 || k > GOSSET__MAX_K)
+        return gosset__fail(GOSSET_E_ARGUMENT, "memory: k: expected 1..%d, found %u", GOSSET__MAX_K, k);
+    gosset_status status = gosset__config_read(&read, sizeof read, options, "gosset_search_options");
+    if (status != GOSSET_OK) return status;
+    gosset_memory_info ours = gosset__index_measure(index);
+    const uint32_t in_flight = read.in_flight ? read.in_flight : GOSSET__IN_FLIGHT;
+    read.struct_size = sizeof read;
+    read.in_flight = in_flight;
+    GOSSET_TRY(measure(index, &read, k, &all));
+    read.in_flight = 1;
+    GOSSET_TRY(measure(index, &read, k, &ours.searcher));
+    if (in_flight > 1) ours.query = (all - ours.searcher) / (in_flight - 1);
+    GOSSET_TRY(gosset__info_write(info, &ours, sizeof ours, "gosset_memory_info"));
+out:
+    return status;
+}

@@ -1,0 +1,111 @@
+/* What gosset_index_memory says is what the allocator counts, byte for byte. */
+#include "api/world.h"
+
+#include <pthread.h>
+
+enum { BLOCKS = 4096 };
+
+/* An allocator that adds up the bytes it has given away. */
+typedef struct meter {
+    pthread_mutex_t lock;
+    struct {
+        void *block;
+        size_t size;
+    } blocks[BLOCKS];
+    size_t count;
+    uint64_t bytes;
+} meter;
+
+static void *meter_allocate(void *context, size_t size, size_t alignment) {
+    meter *m = context;
+    void *block = NULL;
+    if (posix_memalign(&block, alignment, size) != 0) return NULL;
+    pthread_mutex_lock(&m->lock);
+    ck_assert_uint_lt(m->count, BLOCKS);
+    m->blocks[m->count].block = block;
+    m->blocks[m->count++].size = size;
+    m->bytes += size;
+    pthread_mutex_unlock(&m->lock);
+    return block;
+}
+
+static void meter_release(void *context, void *block) {
+    meter *m = context;
+    size_t i = 0;
+    pthread_mutex_lock(&m->lock);
+    while (i < m->count && m->blocks[i].block != block) i++;
+    ck_assert_uint_lt(i, m->count);
+    m->bytes -= m->blocks[i].size;
+    m->blocks[i] = m->blocks[--m->count];
+    pthread_mutex_unlock(&m->lock);
+    free(block);
+}
+
+static gosset_env meter_env(meter *m) {
+    memset(m, 0, sizeof *m);
+    pthread_mutex_init(&m->lock, NULL);
+    return (gosset_env){.struct_size = sizeof(gosset_env), .allocator = {meter_allocate, meter_release, m}};
+}
+
+static const char *const backends[] = {"uring", "threads", "memory"};
+
+START_TEST(test_lines_add_up) {
+    enum { QUERIES = 40 };
+    static meter counts, own;
+    uint64_t ids[QUERIES * WORLD_K];
+    gosset_env env = meter_env(&counts), searcher_env = meter_env(&own);
+    gosset_index *index = NULL;
+    gosset_searcher *searcher = NULL;
+    gosset_memory_info info = {.struct_size = sizeof info};
+    gosset_index_config config = {.struct_size = sizeof config, .env = &env, .io = backends[_i]};
+    gosset_vectors query = rows_of(&w.query, 0, QUERIES);
+    const char *path = build("memory", &w.base, &(build_options){.shard_size = 256 << 10});
+    gosset_status status = gosset_index_open(&index, path, &config);
+    if (status == GOSSET_E_UNSUPPORTED) return; /* this kernel has no io_uring for us */
+    ck_ok(status);
+    const uint64_t held = counts.bytes;
+    ck_ok(gosset_index_memory(index, NULL, WORLD_K, &info));
+    ck_assert_uint_eq(counts.bytes, held);
+    ck_assert_uint_eq(info.index, held);
+    ck_assert_uint_eq(info.codes + info.cells + info.network + info.centroids + info.turns + info.model_rest +
+                          info.pages + info.rest,
+                      info.index);
+    ck_assert_uint_ge(info.codes, WORLD_BASE * 16);
+    ck_assert_uint_eq(info.pages > 0, strcmp(config.io, "memory") == 0);
+
+    /* The searcher's own lines, for one with its usual number of queries in flight. */
+    gosset_search_options options = {.struct_size = sizeof options, .in_flight = 1};
+    ck_ok(gosset_searcher_create(&searcher, index, &searcher_env));
+    ck_ok(gosset_searcher_search(searcher, &query, WORLD_K, ids, NULL));
+    const uint64_t many = own.bytes, lines = info.searcher + 15 * info.query;
+    ck_assert_uint_ge(many, lines);
+    ck_assert_uint_lt(many - lines, 16);
+    ck_ok(gosset_index_memory(index, &options, WORLD_K, &info));
+    ck_assert_uint_eq(info.query, 0);
+    gosset_searcher_free(searcher);
+    ck_assert_uint_eq(own.bytes, 0);
+    gosset_index_close(index);
+    ck_assert_uint_eq(counts.bytes, 0);
+}
+END_TEST
+
+START_TEST(test_errors) {
+    gosset_index *index = NULL;
+    gosset_memory_info info = {.struct_size = sizeof info};
+    gosset_search_options half = {.struct_size = sizeof half, .probe = 3};
+    ck_ok(gosset_index_open(&index, build("memory", &w.base, NULL), NULL));
+    ck_fails(gosset_index_memory(NULL, NULL, 1, &info), GOSSET_E_ARGUMENT, "NULL");
+    ck_fails(gosset_index_memory(index, NULL, 1, NULL), GOSSET_E_ARGUMENT, "NULL");
+    ck_fails(gosset_index_memory(index, NULL, 0, &info), GOSSET_E_ARGUMENT, "k");
+    ck_fails(gosset_index_memory(index, NULL, 1025, &info), GOSSET_E_ARGUMENT, "k");
+    ck_fails(gosset_index_memory(index, &half, 1, &info), GOSSET_E_CONFIG, "together");
+    gosset_index_close(index);
+}
+END_TEST
+
+TCase *case_memory(void) {
+    TCase *tcase = tcase_create("memory");
+    tcase_add_loop_test(tcase, test_lines_add_up, 0, sizeof backends / sizeof *backends);
+    tcase_add_test(tcase, test_errors);
+    return tcase;
+}
