@@ -127,7 +127,9 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_set(gosset_searcher
  * The k nearest vectors of each query, best first, with exact distances; ties by lower id; slots
  * beyond the index's size are padded with GOSSET_NO_ID and +infinity. Allocates nothing once warm (the
  * first call with a larger k, probe or rerank may). Of many queries, `in_flight` are under way at once: pages of
- * some are read while codes of the next are compared. The answers are those of one query after the other.
+ * some are read while codes of the next are compared. 32 queries and more are planned together, up to 512 at a time, so
+ * that a cell's codes come from memory once for all of them: nearly twice as fast, but the first is answered with the
+ * others. The answers are those of one query after the other.
  * @param k          1..1024.
  * @param ids        queries->count x k.
  * @param distances  queries->count x k, or NULL. See gosset_metric for their meaning.
@@ -210,6 +212,7 @@ typedef struct gosset_memory_info {
     uint64_t index;      /* once, for all searchers */
     uint64_t searcher; /* each searcher, with one query in flight: its page buffers and what a query is worked on in */
     uint64_t query;    /* each further query in flight, on average */
+    uint64_t batch;    /* a searcher that was once given many queries in one call; 0: it would not plan them together */
 } gosset_memory_info;
 
 /**

@@ -23,12 +23,15 @@ gosset_memory_info gosset__index_measure(const gosset_index *index) {
 
 /* A searcher made for these options, asked for its size, and let go. */
 static gosset_status measure(const gosset_index *index, const gosset_search_options *options, uint32_t k,
-                             uint64_t *held) {
+                             uint64_t *held, uint64_t *batch) {
     gosset_status status = GOSSET_OK;
     gosset_searcher *searcher = NULL;
     GOSSET_TRY(gosset__searcher_create_with(&searcher, index, &index->env, options));
     GOSSET_TRY(gosset__searcher_reserve(searcher, k));
     *held = gosset__searcher_held(searcher);
+    if (!gosset__searcher_goes_together(searcher, SIZE_MAX, k)) goto out;
+    GOSSET_TRY(gosset__searcher_together_reserve(searcher, k));
+    *batch = gosset__searcher_held(searcher) - *held;
 out:
     gosset_searcher_free(searcher);
     return status;
@@ -47,9 +50,9 @@ gosset_status gosset_index_memory(const gosset_index *index, const gosset_search
     const uint32_t in_flight = read.in_flight ? read.in_flight : GOSSET__IN_FLIGHT;
     read.struct_size = sizeof read;
     read.in_flight = in_flight;
-    GOSSET_TRY(measure(index, &read, k, &all));
+    GOSSET_TRY(measure(index, &read, k, &all, &ours.batch));
     read.in_flight = 1;
-    GOSSET_TRY(measure(index, &read, k, &ours.searcher));
+    GOSSET_TRY(measure(index, &read, k, &ours.searcher, &ours.batch));
     if (in_flight > 1) ours.query = (all - ours.searcher) / (in_flight - 1);
     GOSSET_TRY(gosset__info_write(info, &ours, sizeof ours, "gosset_memory_info"));
 out:

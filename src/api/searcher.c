@@ -60,6 +60,8 @@ void gosset_searcher_free(gosset_searcher *searcher) {
     gosset__free(&env, searcher->queries);
     gosset__free(&env, searcher->latents);
     gosset__free(&env, searcher->scratch);
+    gosset__free(&env, searcher->requests);
+    gosset__free(&env, searcher->batch_latents);
     gosset__free(&env, searcher);
 }
 
@@ -97,12 +99,13 @@ gosset_status gosset__searcher_check(const gosset_searcher *searcher, const goss
     return GOSSET_OK;
 }
 
-void gosset__searcher_map(gosset_searcher *searcher, const gosset_vectors *queries, size_t first, size_t count) {
+void gosset__searcher_map(gosset_searcher *searcher, const gosset_vectors *queries, size_t first, size_t count,
+                          float *latents) {
     const gosset_index *index = searcher->index;
     uint64_t started = gosset__nanoseconds();
     gosset_vectors rows = {searcher->queries, count, 0, queries->dimension, queries->type};
     gosset__vectors_copy(queries, first, count, searcher->queries);
-    gosset__model_map(index->model, index->kernels, GOSSET_QUERY, &rows, searcher->latents, searcher->scratch);
+    gosset__model_map(index->model, index->kernels, GOSSET_QUERY, &rows, latents, searcher->scratch);
     searcher->stats.queries += count;
     searcher->stats.encode_ns += gosset__nanoseconds() - started;
 }
@@ -129,7 +132,7 @@ uint64_t gosset__searcher_held(const gosset_searcher *searcher) {
     const size_t row = index->store->layout.dimension + gosset__codec_dimension(index->codec);
     const size_t scratch = gosset__model_scratch_size(index->model, GOSSET__MAP_ROWS);
     return sizeof *searcher + GOSSET__MAP_ROWS * row * sizeof(float) + (scratch ? scratch : 1) +
-           gosset__search_held(searcher->search);
+           gosset__searcher_together_held(searcher) + gosset__search_held(searcher->search);
 }
 
 gosset__search_request gosset__searcher_request(const gosset_searcher *searcher, size_t row, gosset_type type,
@@ -144,25 +147,43 @@ gosset__search_request gosset__searcher_request(const gosset_searcher *searcher,
     return request;
 }
 
-/* The first failure is kept until nothing is in flight any more: its sentence, too. */
-typedef struct batch {
-    gosset_status status;
-    char sentence[1024];
-} batch;
-
-static void note_failure(batch *b, gosset_status status, const char *sentence) {
-    if (b->status != GOSSET_OK) return;
-    b->status = status;
-    size_t length = strnlen(sentence, sizeof b->sentence - 1);
-    memcpy(b->sentence, sentence, length);
-    b->sentence[length] = 0;
+void gosset__outcome_note(gosset__outcome *outcome, gosset_status status, const char *sentence) {
+    if (outcome->status != GOSSET_OK) return;
+    outcome->status = status;
+    const size_t length = strnlen(sentence, sizeof outcome->sentence - 1);
+    memcpy(outcome->sentence, sentence, length);
+    outcome->sentence[length] = 0;
 }
 
-static void take_in(gosset_searcher *s, int wait, batch *b) {
+static void take_in(gosset_searcher *s, int wait, gosset__outcome *outcome) {
     gosset__search_done done[GOSSET__MAP_ROWS];
     uint32_t count = gosset__search_finish(s->search, wait, done, GOSSET__MAP_ROWS);
     for (uint32_t i = 0; i < count; i++)
-        if (done[i].status != GOSSET_OK) note_failure(b, done[i].status, done[i].sentence);
+        if (done[i].status != GOSSET_OK) gosset__outcome_note(outcome, done[i].status, done[i].sentence);
+}
+
+/* Each planned by itself, while the pages of some before it are read. */
+static void search_in_turn(gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k, uint64_t *ids,
+                           float *distances, gosset__outcome *outcome) {
+    const uint32_t together = searcher->options.in_flight / PARTS;
+    for (size_t next = 0; next < queries->count && outcome->status == GOSSET_OK; next++) {
+        const size_t row = next % GOSSET__MAP_ROWS, left = queries->count - next;
+        if (row == 0)
+            gosset__searcher_map(searcher, queries, next, left < GOSSET__MAP_ROWS ? left : GOSSET__MAP_ROWS,
+                                 searcher->latents);
+        gosset__search_request request = gosset__searcher_request(searcher, row, queries->type, k);
+        request.ids = ids + next * k;
+        request.distances = distances ? distances + next * k : NULL;
+        gosset_status status = gosset__search_start(searcher->search, &request);
+        if (status == GOSSET_E_BUSY) { /* it needs more room than any before: memory moves, so it has to be alone */
+            while (gosset__search_in_flight(searcher->search)) take_in(searcher, 1, outcome);
+            status = gosset__search_start(searcher->search, &request);
+        }
+        if (status != GOSSET_OK) gosset__outcome_note(outcome, status, gosset_last_error());
+        const int full = left == 1 || !gosset__search_has_room(searcher->search);
+        if (full || together < 2 || next % together == together - 1) take_in(searcher, full, outcome);
+    }
+    while (gosset__search_in_flight(searcher->search)) take_in(searcher, 1, outcome);
 }
 
 gosset_status gosset_searcher_search(gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k,
@@ -172,25 +193,12 @@ gosset_status gosset_searcher_search(gosset_searcher *searcher, const gosset_vec
     if (status != GOSSET_OK) return status;
     if (searcher->submitted)
         return gosset__fail(GOSSET_E_STATE, "search: %u submitted queries are in flight", searcher->submitted);
-    batch b = {.status = GOSSET_OK};
-    const uint32_t together = searcher->options.in_flight / PARTS;
-    for (size_t next = 0; next < queries->count && b.status == GOSSET_OK; next++) {
-        const size_t row = next % GOSSET__MAP_ROWS, left = queries->count - next;
-        if (row == 0) gosset__searcher_map(searcher, queries, next, left < GOSSET__MAP_ROWS ? left : GOSSET__MAP_ROWS);
-        gosset__search_request request = gosset__searcher_request(searcher, row, queries->type, k);
-        request.ids = ids + next * k;
-        request.distances = distances ? distances + next * k : NULL;
-        status = gosset__search_start(searcher->search, &request);
-        if (status == GOSSET_E_BUSY) { /* it needs more room than any before: memory moves, so it has to be alone */
-            while (gosset__search_in_flight(searcher->search)) take_in(searcher, 1, &b);
-            status = gosset__search_start(searcher->search, &request);
-        }
-        if (status != GOSSET_OK) note_failure(&b, status, gosset_last_error());
-        const int full = left == 1 || !gosset__search_has_room(searcher->search);
-        if (full || together < 2 || next % together == together - 1) take_in(searcher, full, &b);
-    }
-    while (gosset__search_in_flight(searcher->search)) take_in(searcher, 1, &b);
-    return b.status == GOSSET_OK ? GOSSET_OK : gosset__fail(b.status, "%s", b.sentence);
+    gosset__outcome outcome = {.status = GOSSET_OK};
+    if (gosset__searcher_goes_together(searcher, queries->count, k))
+        gosset__searcher_together(searcher, queries, k, ids, distances, &outcome);
+    else
+        search_in_turn(searcher, queries, k, ids, distances, &outcome);
+    return outcome.status == GOSSET_OK ? GOSSET_OK : gosset__fail(outcome.status, "%s", outcome.sentence);
 }
 
 gosset_status gosset_searcher_stats(const gosset_searcher *searcher, gosset_search_stats *stats) {

@@ -11,7 +11,7 @@ gosset_status gosset_searcher_submit(gosset_searcher *searcher, const gosset_vec
         return gosset__fail(GOSSET_E_ARGUMENT, "submit: expected one query, found %zu", query->count);
     if (!gosset__search_has_room(searcher->search))
         return gosset__fail(GOSSET_E_BUSY, "submit: %u queries are in flight, as many as may be", searcher->submitted);
-    gosset__searcher_map(searcher, query, 0, 1);
+    gosset__searcher_map(searcher, query, 0, 1, searcher->latents);
     gosset__search_request request = gosset__searcher_request(searcher, 0, query->type, k);
     request.ids = ids;
     request.distances = distances;

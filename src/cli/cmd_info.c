@@ -43,6 +43,7 @@ static gosset_status report_memory(cli_session *session, const gosset_index *ind
         {"index_bytes", "together", "once, for all searchers", memory.index},
         {"searcher_bytes", "a searcher", "one query in flight: page buffers, scratch", memory.searcher},
         {"query_bytes", "a query more", "in flight: its pages and candidates", memory.query},
+        {"batch_bytes", "a batch", "of a searcher that is given many queries at once", memory.batch},
     };
     json_t *json = json_object();
     output_line(&session->output, "\nmemory                            bytes   a vector");

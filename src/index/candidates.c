@@ -59,7 +59,8 @@ static void select_rows(gosset__candidates *c, uint32_t filled, uint32_t segment
 /* Whole blocks are scanned; rows of other cells in the first and last one get the score nothing is below. */
 static void scan_blocks(gosset__candidates *c, gosset__rows run, uint64_t block, uint64_t count, int32_t *scores) {
     const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
-    gosset__codec_scan(c->codec, c->query, run.cell, c->store->blocks + block * block_bytes, count, scores);
+    gosset__codec_scan(c->codec, gosset__codec_view(c->codec, c->query, run.cell), run.cell,
+                       c->store->blocks + block * block_bytes, count, scores);
     const uint64_t row = block * GOSSET__SCAN_BLOCK, end = row + count * GOSSET__SCAN_BLOCK;
     for (uint64_t r = row; r < run.first; r++) scores[r - row] = INT32_MIN;
     for (uint64_t r = run.end; r < end; r++) scores[r - row] = INT32_MIN;

@@ -49,6 +49,8 @@ void gosset__search_free(gosset__search *search) {
     const gosset__env env = search->env;
     gosset__io_close(search->io);
     if (search->event >= 0) close(search->event);
+    gosset__batch_free(&search->batch, &env);
+    gosset__free(&env, search->planned.requests);
     gosset__free(&env, search->workspace);
     gosset__free(&env, search);
 }
@@ -105,23 +107,39 @@ static gosset__query *free_query(gosset__search *s) {
     return query;
 }
 
-static gosset_status check_request(const gosset__search *s, const gosset__search_request *request) {
+gosset_status gosset__search_check(const gosset__search *search, const gosset__search_request *request) {
     if (request->k < 1 || request->k > GOSSET__SEARCH_MAX_K)
         return gosset__fail(GOSSET_E_ARGUMENT, "k: expected 1 to %d, found %u", GOSSET__SEARCH_MAX_K, request->k);
-    if (request->vector_type != s->store->layout.type && request->vector_type != GOSSET_F32)
+    if (request->vector_type != search->store->layout.type && request->vector_type != GOSSET_F32)
         return gosset__fail(GOSSET_E_DIMENSION, "query: expected f32 or the type of the stored vectors");
-    if (!gosset__search_has_room(s))
-        return gosset__fail(GOSSET_E_BUSY, "searcher: %u queries are in flight, as many as may be", s->in_flight);
     return GOSSET_OK;
 }
 
-static void count_plan(gosset__search_stats *stats, const gosset__candidates *candidates, size_t rows,
-                       uint64_t started) {
-    if (stats == NULL) return;
-    stats->cells_probed += candidates->cells_found;
-    stats->codes_scanned += candidates->rows_found;
-    stats->candidates += rows;
-    stats->scan_ns += gosset__nanoseconds() - started;
+void gosset__search_count_plan(gosset__search *search) {
+    if (search->stats == NULL) return;
+    search->stats->cells_probed += search->candidates.cells_found;
+    search->stats->codes_scanned += search->candidates.rows_found;
+}
+
+uint32_t gosset__search_rerank(const gosset__search *search, const gosset__search_request *request) {
+    const uint64_t rows = search->store->row_count;
+    return gosset__search_clamp(request->rerank < request->k ? request->k : request->rerank, 1, rows > 0 ? rows : 1);
+}
+
+void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows) {
+    gosset__search *s = search;
+    gosset__query *query = free_query(s);
+    query->number = s->started++;
+    query->tag = request->tag;
+    query->k = request->k;
+    query->ids = request->ids;
+    query->distances = request->distances;
+    if (s->stats != NULL) s->stats->candidates += rows->count;
+    gosset__query_plan(query, s->store, rows, request->vector, request->vector_type);
+    if (gosset__query_settle(query))
+        s->done_count++;
+    else
+        s->reading_count++;
 }
 
 gosset_status gosset__search_start(gosset__search *search, const gosset__search_request *request) {
@@ -129,24 +147,15 @@ gosset_status gosset__search_start(gosset__search *search, const gosset__search_
     gosset__search *s = search;
     gosset__best rows;
     const uint64_t started = gosset__nanoseconds();
-    GOSSET_TRY(check_request(s, request));
-    uint32_t rerank = request->rerank < request->k ? request->k : request->rerank;
-    rerank = gosset__search_clamp(rerank, 1, s->store->row_count > 0 ? s->store->row_count : 1);
+    GOSSET_TRY(gosset__search_check(s, request));
+    GOSSET_REQUIRE(gosset__search_has_room(s), GOSSET_E_BUSY, "searcher: %u queries are in flight, as many as may be",
+                   s->in_flight);
+    const uint32_t rerank = gosset__search_rerank(s, request);
     GOSSET_TRY(gosset__search_probe(s, request->latent, request->probe, request->k, rerank, request->k));
     gosset__candidates_scan(&s->candidates, rerank, &rows);
-    gosset__query *query = free_query(s);
-    query->number = s->started++;
-    query->tag = request->tag;
-    query->k = request->k;
-    query->ids = request->ids;
-    query->distances = request->distances;
-    const size_t row_count = rows.count;
-    gosset__query_plan(query, s->store, &rows, request->vector, request->vector_type);
-    if (gosset__query_settle(query))
-        s->done_count++;
-    else
-        s->reading_count++;
-    count_plan(s->stats, &s->candidates, row_count, started);
+    gosset__search_count_plan(s);
+    gosset__search_begin(s, request, &rows);
+    if (s->stats != NULL) s->stats->scan_ns += gosset__nanoseconds() - started;
 out:
     return status;
 }

@@ -12,7 +12,7 @@
 
 typedef struct gosset__search gosset__search; /* one thread's scratch, page buffers and ring */
 
-enum { GOSSET__SEARCH_MAX_IN_FLIGHT = 256 };
+enum { GOSSET__SEARCH_MAX_IN_FLIGHT = 256, GOSSET__TOGETHER_MAX = 512 };
 
 /** With room for one query on its way. */
 gosset_status gosset__search_create(gosset__search **out, const gosset__store *store, const gosset__codec *codec,
@@ -74,6 +74,27 @@ uint32_t gosset__search_finish(gosset__search *search, bool wait, gosset__search
 
 /** One query from start to end. Nothing else may be on its way. */
 gosset_status gosset__search_run(gosset__search *search, const gosset__search_request *request);
+
+/** Where queries that are planned together are reported, in any order. */
+typedef struct gosset__search_sink {
+    void (*done)(void *context, const gosset__search_done *done);
+    void *context;
+} gosset__search_sink;
+
+/** How many queries go together; less than 2: it is not worth while. */
+uint32_t gosset__search_together_room(uint32_t probe, uint32_t rerank);
+/** Room for that; as gosset__search_reserve. */
+gosset_status gosset__search_together_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k);
+/**
+ * Plans the first of `count` requests together, `planned` of them: as many as there is room for (0: the first has
+ * to go alone). All have one probe, rerank and k. Their vectors must last until they are reported. Meanwhile the pages
+ * of those planned by the call before are read; at its end all of them are reported. Answers are those of
+ * gosset__search_run. On failure nothing of this call is on its way.
+ */
+gosset_status gosset__search_together(gosset__search *search, const gosset__search_request *requests, uint32_t count,
+                                      const gosset__search_sink *sink, uint32_t *planned);
+/** Reads the pages of what was planned last, and reports it. */
+void gosset__search_together_end(gosset__search *search, const gosset__search_sink *sink);
 
 /** An eventfd of the search that becomes readable when gosset__search_finish may have something to report, which it
  *  then resets. GOSSET_E_STATE at the first call while queries are on their way. */

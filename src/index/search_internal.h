@@ -2,6 +2,7 @@
 #ifndef GOSSET_INDEX_SEARCH_INTERNAL_H
 #define GOSSET_INDEX_SEARCH_INTERNAL_H
 
+#include "index/batch.h"
 #include "index/candidates.h"
 #include "index/query.h"
 #include "index/search.h"
@@ -12,6 +13,12 @@ enum { GOSSET__SEARCH_MAX_K = 1024 };
 typedef struct gosset__search_room {
     uint32_t in_flight, probe, rerank, k;
 } gosset__search_room;
+
+/** Queries that were planned together and wait for their turn to read. */
+typedef struct gosset__search_planned {
+    gosset__search_request *requests; /* GOSSET__TOGETHER_MAX */
+    uint32_t count, next;
+} gosset__search_planned;
 
 struct gosset__search {
     gosset__env env;
@@ -35,7 +42,17 @@ struct gosset__search {
     uint32_t free_buffer_count;
     uint64_t *buffer_page; /* the page of the index that is read into a buffer */
     gosset__ranked *order; /* probe: cells by number, with their place in the probe order */
+    gosset__batch batch;
+    gosset__search_planned planned;
 };
+
+/** GOSSET_E_ARGUMENT or GOSSET_E_DIMENSION: nobody could answer it. */
+gosset_status gosset__search_check(const gosset__search *search, const gosset__search_request *request);
+/** Candidates wanted for it. */
+uint32_t gosset__search_rerank(const gosset__search *search, const gosset__search_request *request);
+/** Candidate rows, which are used up, become a query that reads. There is room for one. */
+void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows);
+void gosset__search_count_plan(gosset__search *search);
 
 /** Opens its ring anew, with the event of now. Nothing may be in flight. */
 gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth);

@@ -122,7 +122,9 @@ out:
 }
 
 uint64_t gosset__search_held(const gosset__search *search) {
-    return sizeof *search + search->workspace_size + (search->io != NULL ? search->io->held_bytes : 0);
+    const size_t planned = search->planned.requests != NULL ? GOSSET__TOGETHER_MAX * sizeof(gosset__search_request) : 0;
+    return sizeof *search + search->workspace_size + search->batch.size + planned +
+           (search->io != NULL ? search->io->held_bytes : 0);
 }
 
 gosset_status gosset__search_event(gosset__search *search, int *event) {

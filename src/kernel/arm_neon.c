@@ -212,6 +212,27 @@ static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const 
     }
 }
 
+/* Sums over four rows of a plane, of four columns: products of 7 bits and bytes, two of which fit 16 bits. */
+INLINE int32x4_t turn_four(int8x16_t bytes, int8x16_t values) {
+    const int32x4_t first = vpaddlq_s16(vmull_s8(vget_low_s8(bytes), vget_low_s8(values)));
+    return vpaddq_s32(first, vpaddlq_s16(vmull_high_s8(bytes, values)));
+}
+
+static void turn(const gosset__fixed *x, const gosset__turning *by, float *y) {
+    for (uint32_t j = 0; j < by->size; j += 4) {
+        int32x4_t high = vdupq_n_s32(0), low = high;
+        const int8_t *matrix = by->matrix + 4 * (size_t)j;
+        for (uint32_t i = 0; i < by->size; i += 4, matrix += 4 * (size_t)by->size) {
+            const int8x16_t bytes = vld1q_s8(matrix);
+            high = vaddq_s32(high, turn_four(bytes, broadcast4((const int8_t *)x->high + i)));
+            low = vaddq_s32(low, turn_four(bytes, broadcast4((const int8_t *)x->low + i)));
+        }
+        const int32x4_t sum = vsubq_s32(vaddq_s32(vshlq_n_s32(high, 7), low), vld1q_s32(by->offsets + j));
+        const float32x4_t step = vmulq_n_f32(vld1q_f32(by->steps + j), x->unit);
+        vst1q_f32(y + j, vmulq_f32(vcvtq_f32_s32(sum), step));
+    }
+}
+
 /* ---- float distances ------------------------------------------------------------------------ */
 
 /* The 16 partial sums of the specification; `squared`: of squared differences instead of products. */
@@ -331,6 +352,7 @@ const gosset__kernels gosset__kernels_neon = {
     .window_query = window_query,
     .scan_windows = scan_windows,
     .dense = dense,
+    .turn = turn,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,
     .dot_f32 = dot_f32,

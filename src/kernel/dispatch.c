@@ -29,6 +29,7 @@ static void add_level(const gosset__kernels *level) {
     OVERRIDE(window_query);
     OVERRIDE(scan_windows);
     OVERRIDE(dense);
+    OVERRIDE(turn);
     OVERRIDE(dot_rows);
     OVERRIDE(l2_f32);
     OVERRIDE(dot_f32);

@@ -46,6 +46,22 @@ typedef struct gosset__window_query {
 #define GOSSET__WINDOW_SCORE_ONE 16777216.0f
 #define GOSSET__WINDOW_SCORE_MAX 100.0f
 
+/** Numbers in fixed point, for products with bytes: x[i] = (128 high[i] + low[i] - 8192) * unit. */
+enum { GOSSET__FIXED_ZERO = 8192, GOSSET__FIXED_MAX = 8191 };
+typedef struct gosset__fixed {
+    const uint8_t *high, *low; /* below 128 */
+    float unit;
+} gosset__fixed;
+
+/** A square matrix of bytes, columns of steps: four rows after each other, byte 4 j + i of them is row i, column j. */
+enum { GOSSET__TURNING_MAX = 128 };
+typedef struct gosset__turning {
+    uint32_t size;          /* a multiple of 16, at most GOSSET__TURNING_MAX */
+    const int8_t *matrix;   /* size x size, 64-byte aligned, -127 to 127 */
+    const int32_t *offsets; /* GOSSET__FIXED_ZERO times the sum of a column */
+    const float *steps;     /* what 1 stands for in a column */
+} gosset__turning;
+
 typedef struct gosset__kernels {
     const char *name; /* "scalar", "avx2", "avx512", "neon" */
 
@@ -85,6 +101,12 @@ typedef struct gosset__kernels {
      */
     void (*dense)(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
                   float *y);
+
+    /**
+     * y[j] = S[j] * (steps[j] * unit), S[j] = sum_i (128 high[i] + low[i]) * matrix[i][j] - offsets[j] an exact
+     * integer, single precision, each step rounded. A quarter of the memory that dense would read.
+     */
+    void (*turn)(const gosset__fixed *x, const gosset__turning *by, float *y);
 
     /** Inner products of one float query with `rows` float rows. Order: 16 partial sums (i mod 16), fused,
      *  then added pairwise 8,4,2,1. */

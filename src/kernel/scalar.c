@@ -122,6 +122,18 @@ static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const 
     }
 }
 
+static void turn(const gosset__fixed *x, const gosset__turning *by, float *y) {
+    const uint32_t n = by->size;
+    int32_t sums[GOSSET__TURNING_MAX];
+    for (uint32_t j = 0; j < n; j++) sums[j] = -by->offsets[j];
+    for (uint32_t i = 0; i < n; i++) {
+        const int32_t value = 128 * x->high[i] + x->low[i];
+        const int8_t *row = by->matrix + (size_t)(i / 4) * 4 * n + i % 4;
+        for (uint32_t j = 0; j < n; j++) sums[j] += value * row[4 * j];
+    }
+    for (uint32_t j = 0; j < n; j++) y[j] = (float)sums[j] * (by->steps[j] * x->unit);
+}
+
 static float dot_f32(const float *a, const float *b, uint32_t dimension) {
     float sums[16] = {0};
     for (uint32_t i = 0; i < dimension; i++) sums[i % 16] = fmaf(a[i], b[i], sums[i % 16]);
@@ -184,6 +196,7 @@ const gosset__kernels gosset__kernels_scalar = {
     .window_query = window_query,
     .scan_windows = scan_windows,
     .dense = dense,
+    .turn = turn,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,
     .dot_f32 = dot_f32,

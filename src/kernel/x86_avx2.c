@@ -233,6 +233,39 @@ static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const 
     }
 }
 
+/* 8 * `vectors` columns. Sums of two products are at most 2 * 127 * 127 and fit the 16 bits of vpmaddubsw. */
+INLINE void turn_columns(const int vectors, const gosset__fixed *x, const gosset__turning *by, uint32_t first,
+                         float *y) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i high[4], low[4];
+    KERNEL_UNROLL
+    for (int v = 0; v < vectors; v++) high[v] = low[v] = _mm256_setzero_si256();
+    const int8_t *matrix = by->matrix + 4 * (size_t)first;
+    for (uint32_t i = 0; i < by->size; i += 4, matrix += 4 * (size_t)by->size) {
+        const __m256i x_high = broadcast4((const int8_t *)x->high + i), x_low = broadcast4((const int8_t *)x->low + i);
+        KERNEL_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(matrix + 32 * v));
+            high[v] = _mm256_add_epi32(high[v], _mm256_madd_epi16(_mm256_maddubs_epi16(x_high, bytes), ones));
+            low[v] = _mm256_add_epi32(low[v], _mm256_madd_epi16(_mm256_maddubs_epi16(x_low, bytes), ones));
+        }
+    }
+    KERNEL_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        const uint32_t j = first + 8 * (uint32_t)v;
+        const __m256i offsets = _mm256_loadu_si256((const __m256i *)(const void *)(by->offsets + j));
+        const __m256i sum = _mm256_sub_epi32(_mm256_add_epi32(_mm256_slli_epi32(high[v], 7), low[v]), offsets);
+        const __m256 step = _mm256_mul_ps(_mm256_loadu_ps(by->steps + j), _mm256_set1_ps(x->unit));
+        _mm256_storeu_ps(y + j, _mm256_mul_ps(_mm256_cvtepi32_ps(sum), step));
+    }
+}
+
+static void turn(const gosset__fixed *x, const gosset__turning *by, float *y) {
+    uint32_t j = 0;
+    for (; j + 32 <= by->size; j += 32) turn_columns(4, x, by, j, y);
+    for (; j < by->size; j += 8) turn_columns(1, x, by, j, y);
+}
+
 /* ---- float distances ------------------------------------------------------------------------ */
 
 /* 16 partial sums: lanes 0..7 in `low`, 8..15 in `high`. */
@@ -440,6 +473,7 @@ const gosset__kernels gosset__kernels_avx2 = {
     .window_query = window_query,
     .scan_windows = scan_windows,
     .dense = dense,
+    .turn = turn,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,
     .dot_f32 = dot_f32,

@@ -279,6 +279,38 @@ static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const 
     for (; r < rows; r++) dense_1(x + r * in, in, out, w, bias, relu, y + r * out);
 }
 
+/* 16 * `vectors` columns; two planes of seven bits each, so that products with bytes are exact. */
+INLINE void turn_columns(const int vectors, const gosset__fixed *x, const gosset__turning *by, uint32_t first,
+                         float *y) {
+    __m512i high[4], low[4];
+    KERNEL_UNROLL
+    for (int v = 0; v < vectors; v++) high[v] = low[v] = _mm512_setzero_si512();
+    const int8_t *matrix = by->matrix + 4 * (size_t)first;
+    for (uint32_t i = 0; i < by->size; i += 4, matrix += 4 * (size_t)by->size) {
+        const __m512i x_high = broadcast4((const int8_t *)x->high + i), x_low = broadcast4((const int8_t *)x->low + i);
+        KERNEL_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const __m512i bytes = _mm512_loadu_si512(matrix + 64 * v);
+            high[v] = _mm512_dpbusd_epi32(high[v], x_high, bytes);
+            low[v] = _mm512_dpbusd_epi32(low[v], x_low, bytes);
+        }
+    }
+    KERNEL_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        const uint32_t j = first + 16 * (uint32_t)v;
+        const __m512i sum = _mm512_sub_epi32(_mm512_add_epi32(_mm512_slli_epi32(high[v], 7), low[v]),
+                                             _mm512_loadu_si512(by->offsets + j));
+        const __m512 step = _mm512_mul_ps(_mm512_loadu_ps(by->steps + j), _mm512_set1_ps(x->unit));
+        _mm512_storeu_ps(y + j, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), step));
+    }
+}
+
+static void turn(const gosset__fixed *x, const gosset__turning *by, float *y) {
+    uint32_t j = 0;
+    for (; j + 64 <= by->size; j += 64) turn_columns(4, x, by, j, y);
+    for (; j < by->size; j += 16) turn_columns(1, x, by, j, y);
+}
+
 /* ---- float distances ------------------------------------------------------------------------ */
 
 INLINE __mmask16 tail_mask(uint32_t dimension) {
@@ -455,6 +487,7 @@ const gosset__kernels gosset__kernels_avx512 = {
     .window_query = window_query,
     .scan_windows = scan_windows,
     .dense = dense,
+    .turn = turn,
     .dot_rows = dot_rows,
     .l2_f32 = l2_f32,
     .dot_f32 = dot_f32,

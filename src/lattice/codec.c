@@ -16,6 +16,7 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
                                    const gosset__residual *residual, const gosset__env *env,
                                    const gosset__kernels *kernels) {
     gosset_status status = GOSSET_OK;
+    gosset__codec *codec = NULL;
     *out = NULL;
     GOSSET_REQUIRE(residual != NULL || codes->dimension % 8 == 0, GOSSET_E_DIMENSION,
                    "codec: dimension of the code lattice %s: expected a multiple of 8, found %u", codes->spec,
@@ -27,7 +28,7 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     GOSSET_REQUIRE(gosset__wide_compare(&cells->point_count, &most) <= 0, GOSSET_E_ARGUMENT,
                    "codec: points of the cell lattice %s: expected at most %d, found 2^%.1f", cells->spec,
                    GOSSET__LATTICE_MAX_CELLS, gosset__wide_log2(&cells->point_count));
-    gosset__codec *codec = gosset__alloc_zero(env, sizeof *codec);
+    codec = gosset__alloc_zero(env, sizeof *codec);
     if (codec == NULL) return gosset__no_memory("a codec", sizeof *codec);
     codec->env = *env;
     codec->cells = cells;
@@ -39,19 +40,23 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->code_size = residual != NULL ? gosset__windows_size(&residual->windows) : codes->dimension / 2;
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
+    GOSSET_TRY(gosset__codec_make_turnings(codec));
     *out = codec;
+    return GOSSET_OK;
 out:
+    gosset__codec_free(codec);
     return status;
 }
 
 void gosset__codec_free(gosset__codec *codec) {
     if (codec == NULL) return;
     const gosset__env env = codec->env;
+    gosset__free(&env, codec->turning_memory);
     gosset__free(&env, codec);
 }
 
 size_t gosset__codec_held(const gosset__codec *codec) {
-    return sizeof *codec;
+    return sizeof *codec + codec->turning_size;
 }
 uint32_t gosset__codec_dimension(const gosset__codec *codec) {
     return codec->dimension;
@@ -112,12 +117,8 @@ static void *take(uint8_t *base, size_t *used, size_t size) {
 static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_query *query) {
     size_t used = 0;
     take(base, &used, sizeof *query);
-    query->values = take(base, &used, codec->dimension);
-    query->features = take(base, &used, codec->dimension * sizeof(float));
-    if (codec->residual != NULL) {
-        query->turned = take(base, &used, (size_t)codec->residual->groups * codec->residual->features * sizeof(float));
-        query->met = take(base, &used, sizeof *query->met);
-    }
+    query->subject = take(base, &used, gosset__codec_subject_size(codec));
+    query->views = take(base, &used, gosset__codec_group_count(codec) * gosset__codec_view_size(codec));
     query->coordinates = take(base, &used, codec->cells->dimension * sizeof(int32_t));
     query->scores = take(base, &used, codec->cell_count * sizeof(int32_t));
     query->scratch = take(base, &used, codec->scratch_count * sizeof(int32_t));
@@ -147,7 +148,8 @@ float gosset__query_values(const float *from, uint32_t count, int8_t *values) {
 void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
     const gosset_lattice *cells = codec->cells;
     lay_out(codec, (uint8_t *)query, query);
-    codec->ops->query_set(codec, row, query);
+    gosset__codec_subject_set(codec, row, query->subject);
+    query->met = 0;
 
     double length = 0;
     /* |<x, z>| <= |x| |z| = SCORE_LIMIT; rounding adds sum |z_i| / 2 <= sqrt(dimension norm) / 2 < 400 */
@@ -249,9 +251,41 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
     return count;
 }
 
-void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell,
-                        const uint8_t *blocks, size_t block_count, int32_t *scores) {
-    codec->ops->scan(codec, query, cell, blocks, block_count, scores);
+uint32_t gosset__codec_group_count(const gosset__codec *codec) {
+    return codec->turning_memory != NULL ? codec->residual->groups : 1;
+}
+
+uint32_t gosset__codec_group(const gosset__codec *codec, uint32_t cell) {
+    return codec->turning_memory != NULL ? codec->residual->group[cell] : 0;
+}
+
+size_t gosset__codec_subject_size(const gosset__codec *codec) {
+    return (size_t)gosset__round_up(codec->ops->subject_size(codec), 64);
+}
+
+void gosset__codec_subject_set(const gosset__codec *codec, const float *row, void *subject) {
+    codec->ops->subject_set(codec, row, subject);
+}
+
+size_t gosset__codec_view_size(const gosset__codec *codec) {
+    return (size_t)gosset__round_up(codec->ops->view_size(codec), 64);
+}
+
+void gosset__codec_view_set(const gosset__codec *codec, const void *subject, uint32_t group, void *view) {
+    codec->ops->view(codec, subject, group, view);
+}
+
+const void *gosset__codec_view(const gosset__codec *codec, gosset__codec_query *query, uint32_t cell) {
+    const uint32_t group = gosset__codec_group(codec, cell);
+    uint8_t *view = query->views + group * gosset__codec_view_size(codec);
+    if (!(query->met >> group & 1)) gosset__codec_view_set(codec, query->subject, group, view);
+    query->met |= 1ull << group;
+    return view;
+}
+
+void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks,
+                        size_t block_count, int32_t *scores) {
+    codec->ops->scan(codec, view, cell, blocks, block_count, scores);
 }
 
 void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell) {

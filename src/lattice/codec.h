@@ -72,11 +72,25 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
 /** The cell scores that order is by, cell_count integers; filled by the query's first probe. */
 const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query);
 
+/**
+ * What codes are compared with, apart from the cells: a subject is made of a query once, and views of it for the groups
+ * of cells, of which there are 1 to GOSSET__RESIDUAL_MAX_GROUPS. Sizes in bytes, memory 64-byte aligned.
+ */
+uint32_t gosset__codec_group_count(const gosset__codec *codec);
+uint32_t gosset__codec_group(const gosset__codec *codec, uint32_t cell);
+size_t gosset__codec_subject_size(const gosset__codec *codec);
+void gosset__codec_subject_set(const gosset__codec *codec, const float *row, void *subject);
+size_t gosset__codec_view_size(const gosset__codec *codec);
+void gosset__codec_view_set(const gosset__codec *codec, const void *subject, uint32_t group, void *view);
+/** The view of a cell's group, made when the query first asks for it. */
+const void *gosset__codec_view(const gosset__codec *codec, gosset__codec_query *query, uint32_t cell);
+
 /** Says that a cell will be scanned soon: what the codec knows of it is on its way from memory then. */
 void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell);
 
-/** Scores (higher is nearer, comparable across cells) of block_count * 16 codes of one cell. */
-void gosset__codec_scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell,
-                        const uint8_t *blocks, size_t block_count, int32_t *scores);
+/** Scores (higher is nearer, comparable across cells) of block_count * 16 codes of one cell, for the view of its group.
+ */
+void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks,
+                        size_t block_count, int32_t *scores);
 
 #endif

@@ -9,9 +9,12 @@ typedef struct gosset__code_ops {
     void (*encode)(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code);
     void (*decode)(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out);
     void (*block)(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block);
-    void (*query_set)(const gosset__codec *codec, const float *row, gosset__codec_query *query);
-    void (*scan)(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell, const uint8_t *blocks,
-                 size_t block_count, int32_t *scores);
+    size_t (*subject_size)(const gosset__codec *codec);
+    void (*subject_set)(const gosset__codec *codec, const float *row, void *subject);
+    size_t (*view_size)(const gosset__codec *codec);
+    void (*view)(const gosset__codec *codec, const void *subject, uint32_t group, void *view);
+    void (*scan)(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks, size_t block_count,
+                 int32_t *scores);
 } gosset__code_ops;
 
 extern const gosset__code_ops gosset__code_point;    /* codec_point.c: the nearest point of the code lattice */
@@ -26,20 +29,25 @@ struct gosset__codec {
     uint32_t dimension; /* of rows: latent, and with a residual the features behind it */
     uint32_t code_size, cell_count;
     size_t scratch_count; /* integers the cell lattice needs to score all points */
+    void *turning_memory; /* of a residual with groups: their axes in bytes, for queries */
+    size_t turning_size;
+    gosset__turning turnings[GOSSET__RESIDUAL_MAX_GROUPS];
 };
 
 /** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
 struct gosset__codec_query {
-    int8_t *values;  /* the coded coordinates for the scan, 127 = their largest magnitude; of a residual: scratch */
-    float *features; /* of a residual: as given, for what the cells leave of them */
-    float *turned;   /* of a residual: groups x features, on the axes of the groups met so far */
-    uint64_t *met;   /* bits of these */
+    void *subject;        /* for the codes */
+    uint8_t *views;       /* of the groups met so far */
+    uint64_t met;         /* bits of these */
     int32_t *coordinates; /* the latent's first coordinates for the cells */
     int32_t *scores, *scratch;
     uint32_t *positions; /* of the cells selected */
     uint64_t *items[2];  /* their score and position, while they are sorted */
     int scored;
 };
+
+/** The axes of groups in bytes, for the views of queries. */
+gosset_status gosset__codec_make_turnings(gosset__codec *codec);
 
 /** Values as int8, 127 = the largest magnitude; returns what one step stands for. */
 float gosset__query_values(const float *from, uint32_t count, int8_t *values);

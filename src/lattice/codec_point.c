@@ -2,6 +2,8 @@
 #include "base/bytes.h"
 #include "lattice/codec_internal.h"
 
+#include <string.h>
+
 enum { NIBBLE_LIMIT = 7, NIBBLE_ZERO = 8 };
 
 static uint32_t nibble(int8_t value) {
@@ -31,14 +33,23 @@ static void block(const gosset__codec *codec, const uint8_t *codes, size_t count
     gosset__transpose_words(codes, codec->code_size, codec->code_size / 4, count, 0x11111111u * NIBBLE_ZERO, out);
 }
 
-static void query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
-    gosset__query_values(row, codec->codes->dimension, query->values);
+static size_t query_size(const gosset__codec *codec) {
+    return codec->codes->dimension;
 }
 
-static void scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell, const uint8_t *blocks,
-                 size_t block_count, int32_t *scores) {
+static void subject_set(const gosset__codec *codec, const float *row, void *subject) {
+    gosset__query_values(row, codec->codes->dimension, subject);
+}
+
+static void view(const gosset__codec *codec, const void *subject, uint32_t group, void *view) {
+    (void)group;
+    memcpy(view, subject, codec->codes->dimension);
+}
+
+static void scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks, size_t block_count,
+                 int32_t *scores) {
     (void)cell; /* the points of all cells are of one length: inner products compare as they are */
-    codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, query->values, scores);
+    codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, view, scores);
 }
 
-const gosset__code_ops gosset__code_point = {encode, decode, block, query_set, scan};
+const gosset__code_ops gosset__code_point = {encode, decode, block, query_size, subject_set, query_size, view, scan};

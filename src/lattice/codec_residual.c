@@ -2,10 +2,17 @@
  * Codes of what the cell's centroid leaves: x ~ centroid + gain * levels, as a code of windows (windows.h) in the first
  * features; those behind are known by the centroid alone. A query's score of a code is minus half of the squared
  * distance to what it stands for.
+ *
+ * Vectors are turned by the axes as they were learned, queries by axes in bytes: a query meets a few dozen groups, and
+ * the time goes into reading their axes. What bytes leave of a direction (a thousandth of a query's length) is nearly
+ * the same for all codes of a group, so it does not show in their order.
  */
+#include "base/bytes.h"
+#include "base/status.h"
 #include "lattice/codec_internal.h"
 #include "lattice/windows.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MAX_FEATURES = GOSSET__RESIDUAL_MAX_FEATURES };
@@ -47,29 +54,92 @@ static void block(const gosset__codec *codec, const uint8_t *codes, size_t count
     gosset__transpose_words(codes, codec->code_size, codec->code_size / 4, count, 0, out);
 }
 
-static void query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
-    memcpy(query->features, row + codec->codes->dimension, codec->residual->features * sizeof *row);
-    *query->met = 0;
+/* ---- queries ------------------------------------------------------------------------------------ */
+
+/* A column per axis; its largest coordinate is 127 steps. */
+static void set_column(const float *turn, uint32_t n, uint32_t j, int8_t *matrix, int32_t *offset, float *step) {
+    float largest = 0;
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < n; i++) largest = fmaxf(largest, fabsf(turn[(size_t)i * n + j]));
+    const float unit = largest > 0 ? 127.0f / largest : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const float value = turn[(size_t)i * n + j] * unit;
+        const int8_t rounded = (int8_t)(value + copysignf(0.5f, value));
+        matrix[(size_t)(i / 4) * 4 * n + 4 * j + i % 4] = rounded;
+        sum += rounded;
+    }
+    *offset = GOSSET__FIXED_ZERO * sum;
+    *step = largest / 127.0f;
 }
 
-/* The query on the axes of a cell; groups are few, and most queries meet a fraction of them. */
-static const float *turned_query(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell) {
+gosset_status gosset__codec_make_turnings(gosset__codec *codec) {
     const gosset__residual *p = codec->residual;
-    if (p->groups == 0) return query->features;
-    const uint32_t group = p->group[cell];
-    float *turned = query->turned + (size_t)group * p->features;
-    if (!(*query->met >> group & 1)) turn(codec, group, query->features, turned);
-    *query->met |= 1ull << group;
-    return turned;
+    if (p == NULL || p->groups == 0 || p->turned == 0) return GOSSET_OK;
+    const uint32_t n = p->turned;
+    const size_t one = (size_t)gosset__round_up((size_t)n * n + 8 * (size_t)n, 64);
+    codec->turning_memory = gosset__alloc_array(&codec->env, p->groups, one);
+    if (codec->turning_memory == NULL) return gosset__no_memory("the axes of a codec", p->groups * one);
+    codec->turning_size = p->groups * one;
+    for (uint32_t g = 0; g < p->groups; g++) {
+        int8_t *matrix = (int8_t *)codec->turning_memory + g * one;
+        int32_t *offsets = (int32_t *)(void *)(matrix + (size_t)n * n);
+        float *steps = (float *)(void *)(offsets + n);
+        for (uint32_t j = 0; j < n; j++) set_column(p->turns + (size_t)g * n * n, n, j, matrix, &offsets[j], &steps[j]);
+        codec->turnings[g] = (gosset__turning){n, matrix, offsets, steps};
+    }
+    return GOSSET_OK;
 }
 
-static void scan(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell, const uint8_t *blocks,
-                 size_t block_count, int32_t *scores) {
+/* Of a query; the features follow. */
+typedef struct subject {
+    _Alignas(64) uint8_t high[GOSSET__RESIDUAL_MAX_TURNED], low[GOSSET__RESIDUAL_MAX_TURNED];
+    float unit;
+    _Alignas(64) float features[];
+} subject;
+
+static size_t subject_size(const gosset__codec *codec) {
+    return sizeof(subject) + codec->residual->features * sizeof(float);
+}
+
+static void subject_set(const gosset__codec *codec, const float *row, void *to) {
     const gosset__residual *p = codec->residual;
-    gosset__window_query rest = {.values = query->values};
-    codec->kernels->window_query(turned_query(codec, query, cell), p->centroids + (size_t)cell * p->features,
-                                 p->features, &p->windows, &rest);
+    const float *features = row + codec->codes->dimension;
+    subject *self = to;
+    float largest = 0;
+    memcpy(self->features, features, p->features * sizeof *features);
+    for (uint32_t i = 0; i < p->turned; i++) largest = fmaxf(largest, fabsf(features[i]));
+    const float scale = largest > 1e-30f ? GOSSET__FIXED_MAX / largest : 0;
+    for (uint32_t i = 0; i < p->turned; i++) {
+        const float value = features[i] * scale;
+        const int32_t fixed = (int32_t)(value + copysignf(0.5f, value)) + GOSSET__FIXED_ZERO;
+        self->high[i] = (uint8_t)(fixed >> 7);
+        self->low[i] = (uint8_t)(fixed & 127);
+    }
+    self->unit = largest / GOSSET__FIXED_MAX;
+}
+
+static size_t view_size(const gosset__codec *codec) {
+    return codec->residual->features * sizeof(float);
+}
+
+static void view(const gosset__codec *codec, const void *from, uint32_t group, void *to) {
+    const gosset__residual *p = codec->residual;
+    const subject *self = from;
+    const uint32_t turned = codec->turning_memory != NULL ? p->turned : 0;
+    float *features = to;
+    if (turned > 0)
+        codec->kernels->turn(&(gosset__fixed){self->high, self->low, self->unit}, &codec->turnings[group], features);
+    memcpy(features + turned, self->features + turned, (p->features - turned) * sizeof *features);
+}
+
+static void scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks, size_t block_count,
+                 int32_t *scores) {
+    const gosset__residual *p = codec->residual;
+    _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
+    gosset__window_query rest = {.values = values};
+    codec->kernels->window_query(view, p->centroids + (size_t)cell * p->features, p->features, &p->windows, &rest);
     codec->kernels->scan_windows(blocks, block_count, &p->windows, &rest, scores);
 }
 
-const gosset__code_ops gosset__code_residual = {encode, decode, block, query_set, scan};
+const gosset__code_ops gosset__code_residual = {encode,      decode,    block, subject_size,
+                                                subject_set, view_size, view,  scan};

@@ -50,7 +50,7 @@ static gosset_env meter_env(meter *m) {
 static const char *const backends[] = {"uring", "threads", "memory"};
 
 START_TEST(test_lines_add_up) {
-    enum { QUERIES = 40 };
+    enum { QUERIES = 40, FEW = 31 };
     static meter counts, own;
     uint64_t ids[QUERIES * WORLD_K];
     gosset_env env = meter_env(&counts), searcher_env = meter_env(&own);
@@ -58,7 +58,7 @@ START_TEST(test_lines_add_up) {
     gosset_searcher *searcher = NULL;
     gosset_memory_info info = {.struct_size = sizeof info};
     gosset_index_config config = {.struct_size = sizeof config, .env = &env, .io = backends[_i]};
-    gosset_vectors query = rows_of(&w.query, 0, QUERIES);
+    gosset_vectors query = rows_of(&w.query, 0, QUERIES), few = rows_of(&w.query, 0, FEW);
     const char *path = build("memory", &w.base, &(build_options){.shard_size = 256 << 10});
     gosset_status status = gosset_index_open(&index, path, &config);
     if (status == GOSSET_E_UNSUPPORTED) return; /* this kernel has no io_uring for us */
@@ -76,10 +76,13 @@ START_TEST(test_lines_add_up) {
     /* The searcher's own lines, for one with its usual number of queries in flight. */
     gosset_search_options options = {.struct_size = sizeof options, .in_flight = 1};
     ck_ok(gosset_searcher_create(&searcher, index, &searcher_env));
-    ck_ok(gosset_searcher_search(searcher, &query, WORLD_K, ids, NULL));
+    ck_ok(gosset_searcher_search(searcher, &few, WORLD_K, ids, NULL));
     const uint64_t many = own.bytes, lines = info.searcher + 15 * info.query;
     ck_assert_uint_ge(many, lines);
     ck_assert_uint_lt(many - lines, 16);
+    ck_ok(gosset_searcher_search(searcher, &query, WORLD_K, ids, NULL));
+    ck_assert_uint_gt(info.batch, 0);
+    ck_assert_uint_eq(own.bytes, many + info.batch);
     ck_ok(gosset_index_memory(index, &options, WORLD_K, &info));
     ck_assert_uint_eq(info.query, 0);
     gosset_searcher_free(searcher);

@@ -140,7 +140,7 @@ static size_t plain_candidates(const float *latent, uint32_t probe, size_t count
         for (uint64_t row = data.store->cell_first[cells[i]]; row < data.store->cell_first[cells[i] + 1]; row++) {
             int32_t scores[GOSSET__SCAN_BLOCK];
             memcpy(block, data.store->blocks + row / 16 * size, size);
-            gosset__codec_scan(data.codec, query, cells[i], block, 1, scores);
+            gosset__codec_scan(data.codec, gosset__codec_view(data.codec, query, cells[i]), cells[i], block, 1, scores);
             all[found++] = (gosset__ranked){.id = row, .rank = gosset__rank_of_score(scores[row % 16]), .zero = i};
         }
     gosset__ranked_sort(all, found);

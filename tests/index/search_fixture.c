@@ -76,15 +76,38 @@ void fixture_use(fixture *self, const gosset__kernels *kernels) {
                      GOSSET_OK);
 }
 
+/* Reflections, which leave the place of the gain alone. */
+static void make_turns(fixture *self, size_t cells) {
+    gosset__rng rng = gosset__rng_make(5, 5);
+    self->turns = malloc(sizeof(float[GROUPS][TURNED][TURNED]));
+    self->group = malloc(cells);
+    for (size_t cell = 0; cell < cells; cell++) self->group[cell] = (uint8_t)(cell * 7 % GROUPS);
+    for (int g = 0; g < GROUPS; g++) {
+        float normal[TURNED], length = 0;
+        for (int i = 0; i < TURNED; i++) {
+            normal[i] = i == GAIN_PLACE ? 0 : gosset__rng_normal(&rng);
+            length += normal[i] * normal[i];
+        }
+        for (int i = 0; i < TURNED * TURNED; i++)
+            self->turns[g * TURNED * TURNED + i] =
+                (float)(i / TURNED == i % TURNED) - 2 * normal[i / TURNED] * normal[i % TURNED] / length;
+    }
+}
+
 static void make_centroids(fixture *self) {
-    const size_t count = (size_t)self->cell_lattice->point_count.word[0] * FEATURES;
+    const size_t cells = self->cell_lattice->point_count.word[0], count = cells * FEATURES;
     gosset__rng rng = gosset__rng_make(4, 4);
     self->centroids = malloc(count * sizeof *self->centroids);
     for (size_t i = 0; i < count; i++) self->centroids[i] = 0.3f * gosset__rng_normal(&rng);
     for (size_t i = GAIN_PLACE; i < count; i += FEATURES) self->centroids[i] = 0;
+    make_turns(self, cells);
     self->residual = (gosset__residual){.windows = {.words = {1, 1, 0}, .steps = {0.25f, 0.14f, 0}},
                                         .features = FEATURES,
-                                        .centroids = self->centroids};
+                                        .groups = GROUPS,
+                                        .turned = TURNED,
+                                        .centroids = self->centroids,
+                                        .turns = self->turns,
+                                        .group = self->group};
     gosset__windows_set_gains(&self->residual.windows, 1);
 }
 
@@ -146,6 +169,8 @@ void fixture_remove(fixture *self) {
     free(self->queries);
     free(self->ids);
     free(self->centroids);
+    free(self->turns);
+    free(self->group);
 }
 
 /* ---- truth ---------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include "support/support.h"
 
 /* What the codec sees of a vector: a latent, and features behind it that residual codes approximate. */
-enum { LATENT = 16, FEATURES = 24, ROW = LATENT + FEATURES, GAIN_PLACE = 7 };
+enum { LATENT = 16, FEATURES = 24, ROW = LATENT + FEATURES, GAIN_PLACE = 7, GROUPS = 3, TURNED = 16 };
 
 typedef struct fixture {
     char directory[TEMP_PATH_SIZE];
@@ -16,6 +16,8 @@ typedef struct fixture {
     gosset__codec *codec;
     gosset__residual residual; /* borrowed by the codec */
     float *centroids;          /* cells x FEATURES; NULL: point codes */
+    float *turns;              /* of GROUPS: TURNED x TURNED */
+    uint8_t *group;            /* cells */
     const gosset__kernels *kernels;
     uint32_t dimension;
     gosset_type type;

@@ -8,6 +8,7 @@ Suite *io_suite(void);
 Suite *topk_suite(void);
 Suite *search_suite(void);
 Suite *flight_suite(void);
+Suite *together_suite(void);
 Suite *seccomp_suite(void);
 
 /** Whether this machine lets a program open a ring and read through it. Without, the program reports a skip. */

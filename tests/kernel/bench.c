@@ -72,6 +72,11 @@ static void dense_1(const gosset__kernels *k, bench_data *d) {
 static void dense_1_small(const gosset__kernels *k, bench_data *d) {
     dense_rows(k, d, 1, 128, 256);
 }
+static void turn_128(const gosset__kernels *k, bench_data *d) {
+    const gosset__fixed x = {.high = d->bytes + (1 << 19), .low = d->bytes + (1 << 19) + 128, .unit = 1};
+    const gosset__turning by = {128, (const int8_t *)d->bytes, d->scores, d->bias};
+    k->turn(&x, &by, d->y);
+}
 static void rows_128(const gosset__kernels *k, bench_data *d) {
     k->dot_rows(d->x, d->w, 512, 128, d->y);
 }
@@ -107,6 +112,7 @@ static const bench_case cases[] = {
     {"dense 64 rows, 512x64", dense_64_narrow, DENSE(64, 512, 64)},
     {"dense 1 row, 512x512", dense_1, DENSE(1, 512, 512)},
     {"dense 1 row, 128x256", dense_1_small, DENSE(1, 128, 256)},
+    {"turn 128", turn_128, "row", 1, 2.0 * 128 * 128, 128.0 * 128},
     {"dot_rows 128 dims", rows_128, "row", 512, 512 * 256.0, 512 * 512.0},
     {"dot_rows 24 dims", rows_24, "row", 512, 512 * 48.0, 512 * 96.0},
     {"l2_f32 128 dims", pair_l2_f32, "pair", 30, 30 * 384.0, 30 * 512.0},

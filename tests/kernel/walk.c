@@ -235,6 +235,49 @@ static size_t walk_dense(const gosset__kernels *level, const gosset__kernels *re
     return done;
 }
 
+static size_t turn_once(const gosset__kernels *level, const gosset__kernels *reference, uint32_t size, int byte_kind,
+                        int plane_kind) {
+    gosset__rng rng = gosset__rng_make(size, (uint64_t)byte_kind);
+    char shape[64];
+    snprintf(shape, sizeof shape, "size %u, bytes %d, planes %d", size, byte_kind, plane_kind);
+    guarded matrix = guarded_make((size_t)size * size, 0), offsets = guarded_make(size * 4, 0);
+    guarded steps = guarded_make(size * 4, 0), planes = guarded_make(2 * size, 0);
+    guarded found = guarded_make(size * 4, slack_of(size / 16, 4)), expected = guarded_make(size * 4, 0);
+    int8_t *bytes = matrix.data;
+    int32_t *sums = offsets.data;
+    uint8_t *bits = planes.data;
+    fill_bytes(&rng, bytes, (size_t)size * size, byte_kind);
+    fill_bytes(&rng, bits, 2 * size, plane_kind);
+    fill_floats(&rng, steps.data, size);
+    memset(sums, 0, size * 4);
+    for (uint32_t i = 0; i < 2 * size; i++) bits[i] &= 127;
+    for (uint32_t i = 0; i < size * size; i++) {
+        if (bytes[i] == -128) bytes[i] = -127;
+        sums[i % (4 * size) / 4] += GOSSET__FIXED_ZERO * bytes[i];
+    }
+    const gosset__fixed x = {.high = bits, .low = bits + size, .unit = 0.37f};
+    const gosset__turning by = {.size = size, .matrix = bytes, .offsets = sums, .steps = steps.data};
+    level->turn(&x, &by, found.data);
+    reference->turn(&x, &by, expected.data);
+    compare(found.data, expected.data, size * 4, "turn", level->name, shape);
+    guarded_free(&matrix);
+    guarded_free(&offsets);
+    guarded_free(&steps);
+    guarded_free(&planes);
+    guarded_free(&found);
+    guarded_free(&expected);
+    return 1;
+}
+
+static size_t walk_turn(const gosset__kernels *level, const gosset__kernels *reference) {
+    size_t done = 0;
+    for (uint32_t size = 16; size <= GOSSET__TURNING_MAX; size += 16)
+        for (int bytes = 0; bytes < BYTE_KINDS; bytes++)
+            for (int planes = 0; planes < BYTE_KINDS; planes++)
+                done += turn_once(level, reference, size, bytes, planes);
+    return done;
+}
+
 /* ---- distances ------------------------------------------------------------------------------ */
 
 static size_t walk_dot_rows(const gosset__kernels *level, const gosset__kernels *reference) {
@@ -325,9 +368,9 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
     return done;
 }
 
-const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_windows", "window_query", "select_above",
-                                                "dense",       "dot_rows",     "l2_f32",       "dot_f32",
-                                                "l2_u8",       "dot_u8",       "l2_i8",        "dot_i8"};
+const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_windows", "window_query", "select_above", "dense",
+                                                "turn",        "dot_rows",     "l2_f32",       "dot_f32",      "l2_u8",
+                                                "dot_u8",      "l2_i8",        "dot_i8"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {
@@ -342,8 +385,10 @@ size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernel
     case 4:
         return walk_dense(level, reference);
     case 5:
+        return walk_turn(level, reference);
+    case 6:
         return walk_dot_rows(level, reference);
     default:
-        return walk_pair(level, reference, (pair_kernel)(index - 6));
+        return walk_pair(level, reference, (pair_kernel)(index - 7));
     }
 }

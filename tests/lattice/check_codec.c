@@ -97,7 +97,7 @@ START_TEST(scan) {
             const float *x = queries + q * DIMENSION;
             double largest = 0;
             gosset__codec_query_set(f.codec, x, f.query);
-            gosset__codec_scan(f.codec, f.query, 0, blocks, 3, scores);
+            gosset__codec_scan(f.codec, gosset__codec_view(f.codec, f.query, 0), 0, blocks, 3, scores);
             for (uint32_t i = 0; i < DIMENSION; i++) largest = fmax(largest, fabs((double)x[i]));
             for (size_t row = 0; row < 48; row++) {
                 int32_t expected = 0;

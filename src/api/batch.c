@@ -1,0 +1,90 @@
+/* Many queries in one call: they are mapped and planned together, some hundred at a time. */
+#include "api/searcher.h"
+#include "api/vectors.h"
+#include "base/status.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LEAST =
+        32,   /* queries worth planning together: fewer hardly meet in a cell, and the first would wait for the last */
+    PARTS = 4 /* of a call, at least */
+};
+
+int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count, uint32_t k) {
+    const gosset__search_request request = gosset__searcher_request(searcher, 0, GOSSET_F32, k);
+    return count >= LEAST && gosset__search_together_room(request.probe, request.rerank) >= LEAST;
+}
+
+gosset_status gosset__searcher_together_reserve(gosset_searcher *searcher, uint32_t k) {
+    gosset_searcher *s = searcher;
+    const gosset__search_request common = gosset__searcher_request(s, 0, GOSSET_F32, k);
+    const size_t dimension = gosset__codec_dimension(s->index->codec);
+    if (!s->requests) s->requests = gosset__alloc_array(&s->env, GOSSET__TOGETHER_MAX, sizeof *s->requests);
+    if (!s->batch_latents)
+        s->batch_latents = gosset__alloc_array(&s->env, GOSSET__TOGETHER_MAX, dimension * sizeof(float));
+    if (!s->requests || !s->batch_latents) return gosset__no_memory("searcher", GOSSET__TOGETHER_MAX * dimension);
+    return gosset__search_together_reserve(s->search, common.probe, common.rerank > k ? common.rerank : k, k);
+}
+
+uint64_t gosset__searcher_together_held(const gosset_searcher *searcher) {
+    const size_t dimension = gosset__codec_dimension(searcher->index->codec);
+    return (searcher->requests ? GOSSET__TOGETHER_MAX * sizeof *searcher->requests : 0) +
+           (searcher->batch_latents ? GOSSET__TOGETHER_MAX * dimension * sizeof(float) : 0);
+}
+
+/*
+ * Queries to plan together next. Vectors in memory need no overlap: as many as there is room for. A device should get
+ * to work soon, so parts begin small, and be busy until the end, so the last is not all of it.
+ */
+static uint32_t share(const gosset_searcher *s, size_t count, size_t left, uint32_t room, uint32_t before) {
+    const int in_memory = strcmp(s->index->store->files->ops->name, "memory") == 0;
+    const size_t part = (count + PARTS - 1) / PARTS;
+    size_t wanted = in_memory ? left : 2 * before < part ? 2 * before : part;
+    if (wanted < LEAST) wanted = LEAST;
+    if (wanted > room) wanted = room;
+    return (uint32_t)(wanted < left ? wanted : left);
+}
+
+static void note(void *context, const gosset__search_done *done) {
+    if (done->status != GOSSET_OK) gosset__outcome_note(context, done->status, done->sentence);
+}
+
+static void map(gosset_searcher *s, const gosset_vectors *queries, size_t first, uint32_t count) {
+    const size_t dimension = gosset__codec_dimension(s->index->codec);
+    for (uint32_t at = 0; at < count; at += GOSSET__MAP_ROWS) {
+        const uint32_t left = count - at;
+        gosset__searcher_map(s, queries, first + at, left < GOSSET__MAP_ROWS ? left : GOSSET__MAP_ROWS,
+                             s->batch_latents + at * dimension);
+    }
+}
+
+void gosset__searcher_together(gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k, uint64_t *ids,
+                               float *distances, gosset__outcome *outcome) {
+    gosset_searcher *s = searcher;
+    const gosset__search_sink sink = {note, outcome};
+    const gosset__search_request common = gosset__searcher_request(s, 0, queries->type, k);
+    const uint32_t room = gosset__search_together_room(common.probe, common.rerank);
+    uint32_t planned = 0;
+    gosset_status status = gosset__searcher_together_reserve(s, k);
+    for (size_t next = 0; status == GOSSET_OK && outcome->status == GOSSET_OK && next < queries->count;
+         next += planned) {
+        const uint32_t count = share(s, queries->count, queries->count - next, room, planned);
+        map(s, queries, next, count);
+        for (uint32_t i = 0; i < count; i++) {
+            gosset__search_request *request = &s->requests[i];
+            *request = common;
+            request->latent = s->batch_latents + i * (size_t)gosset__codec_dimension(s->index->codec);
+            request->vector = gosset__vectors_row(queries, next + i);
+            request->ids = ids + (next + i) * k;
+            request->distances = distances ? distances + (next + i) * k : NULL;
+        }
+        status = gosset__search_together(s->search, s->requests, count, &sink, &planned);
+        if (status != GOSSET_OK || planned > 0) continue;
+        gosset__search_together_end(s->search, &sink);
+        status = gosset__search_run(s->search, &s->requests[0]);
+        planned = 1;
+    }
+    if (status != GOSSET_OK) gosset__outcome_note(outcome, status, gosset_last_error());
+    gosset__search_together_end(s->search, &sink);
+}
