@@ -123,7 +123,12 @@ typedef enum gosset_metric {
     GOSSET_COSINE = 2  /* distance = 1 - <q, x> / (|q| |x|) */
 } gosset_metric;
 
-typedef enum gosset_type { GOSSET_F32 = 0, GOSSET_U8 = 1, GOSSET_I8 = 2 } gosset_type;
+typedef enum gosset_type {
+    GOSSET_F32 = 0,
+    GOSSET_U8 = 1,
+    GOSSET_I8 = 2,
+    GOSSET_F16 = 3 /* IEEE 754 binary16; of the records of an index alone, not of vectors given to a call */
+} gosset_type;
 
 /** Bytes of one element. */
 GOSSET_API size_t gosset_type_size(gosset_type type);

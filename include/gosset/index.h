@@ -30,13 +30,26 @@ typedef struct gosset_searcher gosset_searcher; /* one per thread: scratch and I
 
 /* ---- build ---------------------------------------------------------------------------------- */
 
+/** The type in which an index keeps its vectors to compare them exactly. Cells and codes are made of what was given. */
+typedef enum gosset_records {
+    GOSSET_RECORDS_AS_GIVEN = 0,
+    GOSSET_RECORDS_F32 = 1,
+    /** Each number rounded to the nearest: at most 2^-11 of it away (below 2^-14: at most 2^-25). Distances are exact
+     *  for the rounded vectors. GOSSET_E_ARGUMENT for numbers of 65520 and more. */
+    GOSSET_RECORDS_F16 = 2,
+    /** Nothing is rounded: GOSSET_E_ARGUMENT unless every number is an integer of 0..255 or -128..127. */
+    GOSSET_RECORDS_U8 = 3,
+    GOSSET_RECORDS_I8 = 4
+} gosset_records;
+
 typedef struct gosset_writer_config {
     size_t struct_size;
     const gosset_env *env;
     const gosset_model *model; /* borrowed until the writer is freed; copied into the index */
-    gosset_type type;          /* of the stored vectors; must be that of the added ones */
+    gosset_type type;          /* of the added vectors */
     uint64_t memory;           /* bytes the build may use; 0 = a quarter of RAM */
     uint64_t shard_size;       /* bytes per shard file; 0 = 1 GiB */
+    gosset_records records;
 } gosset_writer_config;
 
 /**
@@ -49,7 +62,8 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_writer_create(gosset_writer 
  * Adds vectors; they are copied. Full sort buffers are spilled to the directory, never kept beyond
  * the budget.
  * @param ids  vectors->count ids, or NULL for running numbers from 0. Not both in one index.
- * Errors: GOSSET_E_ARGUMENT names the row that holds NaN or infinity; nothing of the call is added then.
+ * Errors: GOSSET_E_ARGUMENT names the row that holds NaN or infinity, or the row of all added so far that holds a
+ * number the records cannot; nothing of the call is added then.
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_writer_add(gosset_writer *writer, const gosset_vectors *vectors,
                                                                const uint64_t *ids);
@@ -59,7 +73,8 @@ GOSSET_API void gosset_writer_free(gosset_writer *writer); /* unfinished work is
 
 /**
  * Joins indexes built with the same model into a new one that answers as one build over all their
- * vectors would. Sources are only read. Ids are kept; `config->model` and `type` are ignored.
+ * vectors would. Sources are only read. Ids are kept; `config->model`, `type` and
+ * `records` are ignored.
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_merge(const char *directory, const char *const *sources,
                                                           size_t source_count, const gosset_writer_config *config);
@@ -81,7 +96,7 @@ typedef struct gosset_index_info {
     size_t struct_size;
     uint64_t vector_count;
     uint32_t shard_count, format_version;
-    gosset_type type;
+    gosset_type type;          /* of the records */
     uint32_t page_size;        /* bytes of one read */
     uint32_t records_per_page;
     uint32_t code_bytes;       /* RAM per vector of the codes */
@@ -124,7 +139,8 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_set(gosset_searcher
                                                                  const gosset_search_options *options);
 
 /**
- * The k nearest vectors of each query, best first, with exact distances; ties by lower id; slots
+ * The k nearest vectors of each query, best first, with exact distances (to the vectors as they are kept, see
+ * gosset_records); ties by lower id; slots
  * beyond the index's size are padded with GOSSET_NO_ID and +infinity. Allocates nothing once warm (the
  * first call with a larger k, probe or rerank may). Of many queries, `in_flight` are under way at once: pages of
  * some are read while codes of the next are compared. 32 queries and more are planned together, up to 512 at a time, so

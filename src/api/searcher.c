@@ -90,21 +90,26 @@ gosset_status gosset__searcher_check(const gosset_searcher *searcher, const goss
     const gosset__layout *layout = &searcher->index->store->layout;
     if (k < 1 || k > GOSSET__MAX_K)
         return gosset__fail(GOSSET_E_ARGUMENT, "search: k: expected 1..%d, found %u", GOSSET__MAX_K, k);
-    if (queries && queries->type != layout->type && queries->type != GOSSET_F32)
-        return gosset__fail(GOSSET_E_DIMENSION, "queries: type: expected %s or f32, found %s",
-                            gosset__type_name(layout->type), gosset__type_name(queries->type));
     gosset_status status = gosset__vectors_expect(queries, "queries", layout->dimension);
     if (status != GOSSET_OK) return status;
     if (!ids && queries->count) return gosset__fail(GOSSET_E_ARGUMENT, "search: ids: expected an array, found NULL");
     return GOSSET_OK;
 }
 
+/* Queries of the stored type are compared as they are, others as floats. */
+static gosset_type compared_as(const gosset_searcher *searcher, gosset_type given) {
+    return given == searcher->index->store->layout.type ? given : GOSSET_F32;
+}
+
 void gosset__searcher_map(gosset_searcher *searcher, const gosset_vectors *queries, size_t first, size_t count,
                           float *latents) {
     const gosset_index *index = searcher->index;
     uint64_t started = gosset__nanoseconds();
-    gosset_vectors rows = {searcher->queries, count, 0, queries->dimension, queries->type};
-    gosset__vectors_copy(queries, first, count, searcher->queries);
+    gosset_vectors rows = {searcher->queries, count, 0, queries->dimension, compared_as(searcher, queries->type)};
+    if (rows.type == queries->type)
+        gosset__vectors_copy(queries, first, count, searcher->queries);
+    else
+        gosset__vectors_to_f32(queries, first, count, (float *)(void *)searcher->queries);
     gosset__model_map(index->model, index->kernels, GOSSET_QUERY, &rows, latents, searcher->scratch);
     searcher->stats.queries += count;
     searcher->stats.encode_ns += gosset__nanoseconds() - started;
@@ -137,6 +142,7 @@ uint64_t gosset__searcher_held(const gosset_searcher *searcher) {
 
 gosset__search_request gosset__searcher_request(const gosset_searcher *searcher, size_t row, gosset_type type,
                                                 uint32_t k) {
+    type = compared_as(searcher, type);
     const uint32_t dimension = searcher->index->store->layout.dimension;
     gosset__search_request request = {.latent =
                                           searcher->latents + row * gosset__codec_dimension(searcher->index->codec),
@@ -194,7 +200,9 @@ gosset_status gosset_searcher_search(gosset_searcher *searcher, const gosset_vec
     if (searcher->submitted)
         return gosset__fail(GOSSET_E_STATE, "search: %u submitted queries are in flight", searcher->submitted);
     gosset__outcome outcome = {.status = GOSSET_OK};
-    if (gosset__searcher_goes_together(searcher, queries->count, k))
+    /* Vectors that are planned together are read from the call until the end: they cannot be converted on the way. */
+    if (compared_as(searcher, queries->type) == queries->type &&
+        gosset__searcher_goes_together(searcher, queries->count, k))
         gosset__searcher_together(searcher, queries, k, ids, distances, &outcome);
     else
         search_in_turn(searcher, queries, k, ids, distances, &outcome);

@@ -3,8 +3,8 @@
 #include <string.h>
 
 const char *gosset__type_name(gosset_type type) {
-    static const char *const names[] = {"f32", "u8", "i8"};
-    return (unsigned)type < 3 ? names[type] : "unknown";
+    static const char *const names[] = {"f32", "u8", "i8", "f16"};
+    return (unsigned)type < 4 ? names[type] : "unknown";
 }
 
 size_t gosset__vectors_row_size(const gosset_vectors *vectors) {

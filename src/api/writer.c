@@ -1,5 +1,6 @@
 #include "api/build.h"
 #include "api/encoder.h"
+#include "api/records.h"
 #include "api/vectors.h"
 #include "base/status.h"
 #include "train/model.h"
@@ -17,9 +18,10 @@ struct gosset_writer {
     gosset__truth_builder *truth;
     gosset__store_writer *store;
     gosset__ticker ticker;
-    gosset_type type;
-    size_t row_size, batch_rows;
+    gosset_type type, records; /* of the vectors as added and as stored */
+    size_t row_size, record_size, batch_rows;
     char *vectors; /* one batch: rows, cells, codes, ids */
+    char *stored;  /* its rows as records; NULL when they are of one type */
     uint32_t *cells, *tags;
     uint8_t *codes;
     uint64_t *ids;
@@ -41,11 +43,11 @@ static gosset_status create_store(gosset_writer *w, const char *directory, const
     uint64_t held = 2 * (uint64_t)model_size + gosset__truth_builder_size(w->model, threads) +
                     gosset__encoder_size(w->model, w->model_info.output_dimension, threads);
     gosset__budget budget;
-    GOSSET_TRY(
-        gosset__build_split(&budget, config, held, w->row_size + 2 * sizeof *w->cells + code_size + sizeof *w->ids));
+    GOSSET_TRY(gosset__build_split(&budget, config, held,
+                                   w->row_size + w->record_size + 2 * sizeof *w->cells + code_size + sizeof *w->ids));
     w->batch_rows = budget.batch_rows;
     gosset__store_config store = {.layout = {.dimension = w->model_info.input_dimension,
-                                             .type = w->type,
+                                             .type = w->records,
                                              .metric = w->model_info.metric,
                                              .code_size = code_size,
                                              .cell_count = gosset__codec_cell_count(w->codec),
@@ -67,6 +69,7 @@ static gosset_status create_parts(gosset_writer *w, const char *directory, const
     GOSSET_TRY(gosset__kernels_get(&w->kernels, env->cpu));
     GOSSET_TRY(gosset__codec_of_model(&w->codec, &w->model_info, w->model, w->kernels, env));
     w->row_size = w->model_info.input_dimension * gosset_type_size(w->type);
+    if (w->records != w->type) w->record_size = w->model_info.input_dimension * gosset_type_size(w->records);
     GOSSET_TRY(gosset__pool_create(&w->pool, env));
     GOSSET_TRY(create_store(w, directory, config));
     GOSSET_TRY(gosset__encoder_create(&w->encoder, w->model, w->codec, w->kernels, w->pool, env));
@@ -76,7 +79,8 @@ static gosset_status create_parts(gosset_writer *w, const char *directory, const
     w->tags = gosset__alloc_array(env, w->batch_rows, sizeof *w->tags);
     w->codes = gosset__alloc_array(env, w->batch_rows, gosset__codec_code_size(w->codec));
     w->ids = gosset__alloc_array(env, w->batch_rows, sizeof *w->ids);
-    if (!w->vectors || !w->cells || !w->tags || !w->codes || !w->ids)
+    if (w->records != w->type) w->stored = gosset__alloc_array(env, w->batch_rows, w->record_size);
+    if (!w->vectors || !w->cells || !w->tags || !w->codes || !w->ids || (w->records != w->type && !w->stored))
         GOSSET_TRY(gosset__no_memory("a batch of vectors", w->batch_rows * w->row_size));
     gosset__ticker_start(&w->ticker, env);
 out:
@@ -99,6 +103,7 @@ gosset_status gosset_writer_create(gosset_writer **out, const char *directory, c
     w->env = read.env;
     w->model = read.user.model;
     w->type = read.user.type;
+    GOSSET_TRY(gosset__records_type(&w->records, read.user.records, w->type));
     GOSSET_TRY(create_parts(w, directory, &read));
     *out = w;
     w = NULL;
@@ -122,7 +127,7 @@ static gosset_status check_add(const gosset_writer *w, const gosset_vectors *vec
     for (size_t i = 0; ids && i < vectors->count; i++)
         if (ids[i] == GOSSET_NO_ID)
             return gosset__fail(GOSSET_E_ARGUMENT, "ids: row %zu: GOSSET_NO_ID is not allowed as an id", i);
-    return GOSSET_OK;
+    return gosset__records_check(vectors, w->records, w->rows);
 }
 
 /* Rows [first, first + count) of a call: copied, encoded, compared with the held-out queries, handed to the store. */
@@ -136,7 +141,9 @@ static gosset_status add_batch(gosset_writer *w, const gosset_vectors *vectors, 
     for (size_t i = 0; i < count; i++)
         w->tags[i] = gosset__address_tag(w->cells[i], w->codes + i * code_size, code_size);
     if (status == GOSSET_OK) status = gosset__truth_builder_add(w->truth, &batch, w->ids, w->tags, w->rows);
-    if (status == GOSSET_OK) status = gosset__store_writer_add(w->store, count, w->cells, w->codes, w->ids, w->vectors);
+    if (w->stored) gosset__records_convert(&batch, w->records, w->stored);
+    const void *rows = w->stored ? w->stored : w->vectors;
+    if (status == GOSSET_OK) status = gosset__store_writer_add(w->store, count, w->cells, w->codes, w->ids, rows);
     if (status != GOSSET_OK) return status;
     w->rows += count;
     gosset_progress progress = {.phase = "encode", .done = w->rows};
@@ -165,11 +172,13 @@ gosset_status gosset_writer_add(gosset_writer *writer, const gosset_vectors *vec
 static void free_batch(gosset_writer *w) {
     gosset__encoder_free(w->encoder);
     gosset__free(&w->env, w->vectors);
+    gosset__free(&w->env, w->stored);
     gosset__free(&w->env, w->cells);
     gosset__free(&w->env, w->tags);
     gosset__free(&w->env, w->codes);
     gosset__free(&w->env, w->ids);
-    w->encoder = NULL, w->vectors = NULL, w->cells = NULL, w->tags = NULL, w->codes = NULL, w->ids = NULL;
+    w->encoder = NULL, w->vectors = NULL, w->stored = NULL, w->cells = NULL, w->tags = NULL, w->codes = NULL,
+    w->ids = NULL;
 }
 
 gosset_status gosset_writer_finish(gosset_writer *writer) {

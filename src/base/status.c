@@ -73,6 +73,8 @@ size_t gosset_type_size(gosset_type type) {
     switch (type) {
     case GOSSET_F32:
         return 4;
+    case GOSSET_F16:
+        return 2;
     case GOSSET_U8:
     case GOSSET_I8:
         return 1;

@@ -12,10 +12,13 @@ enum { BATCH_BYTES = 4 << 20 };
 
 typedef struct build_options {
     common_options common;
-    const char *model, *base, *out, *ids;
+    const char *model, *base, *out, *ids, *records;
     uint64_t memory, shard_size;
+    gosset_records kept;
     int force;
 } build_options;
+
+static const char *const record_names[] = {"", "f32", "f16", "u8", "i8"}; /* by gosset_records */
 
 static int parse(const command *self, build_options *options, int argc, char **argv) {
     const option_row rows[] = {
@@ -26,10 +29,17 @@ static int parse(const command *self, build_options *options, int argc, char **a
          "one id a vector (.u64bin, .npy, .ivecs); default 0, 1, 2 ..."},
         {0, "memory", OPTION_SIZE, &options->memory, 0, "SIZE", "memory the build may use (default a quarter of RAM)"},
         {0, "shard-size", OPTION_SIZE, &options->shard_size, 0, "SIZE", "size of one shard file (default 1G)"},
+        {0, "records", OPTION_TEXT, &options->records, 0, "TYPE",
+         "f32, f16, u8 or i8: keep the vectors as this (default: as in FILE)"},
         {0, "force", OPTION_FLAG, &options->force, 0, NULL, "replace an index that is there, once the new one stands"},
     };
     int first;
-    return options_parse(self, rows, sizeof rows / sizeof *rows, &options->common, argc, argv, 0, &first);
+    const int code = options_parse(self, rows, sizeof rows / sizeof *rows, &options->common, argc, argv, 0, &first);
+    if (code >= 0 || !options->records) return code;
+    for (size_t i = 1; i < sizeof record_names / sizeof *record_names; i++)
+        if (strcmp(options->records, record_names[i]) == 0) options->kept = (gosset_records)i;
+    return options->kept ? -1
+                         : usage_error(self, "--records: expected f32, f16, u8 or i8, found '%s'", options->records);
 }
 
 static int open_ids(cli_session *session, const char *path, uint64_t count, gosset_dataset **ids) {
@@ -85,7 +95,8 @@ static int build(cli_session *session, const build_options *options, const char 
                                              .model = model,
                                              .type = (gosset_type)gosset_dataset_element(base),
                                              .memory = options->memory,
-                                             .shard_size = options->shard_size};
+                                             .shard_size = options->shard_size,
+                                             .records = options->kept};
         const gosset_status status = gosset_writer_create(&writer, directory, &config);
         code =
             status == GOSSET_OK ? add_all(session, writer, base, ids, buffer, batch) : session_failed(session, status);
@@ -136,7 +147,9 @@ const command command_build = {
         "Encodes every vector with the model, sorts by cell, and writes immutable shards: small codes that are\n"
         "held in memory when searching, and pages with the exact vectors that stay on disk. The base file is\n"
         "read once, in batches. Nothing is visible in DIR before the whole index is safely on disk; a build that\n"
-        "is interrupted or killed leaves what was there before.",
+        "is interrupted or killed leaves what was there before.\n\n"
+        "--records f16 halves the pages of f32 vectors: each number is rounded by at most a 2048th of itself, and\n"
+        "distances are exact for what is kept. u8 and i8 round nothing: other numbers than their integers are refused.",
     .example = "  gosset build --model photos.model --base base.bvecs --out photos.gosset --memory 2G",
     .run = run,
 };

@@ -56,7 +56,9 @@ static void report_index(cli_session *session, const gosset_index_info *info) {
     cli_output *output = &session->output;
     output_count(output, "format_version", "format version", info->format_version);
     output_count(output, "vector_count", "vectors", info->vector_count);
-    output_text(output, "type", "of type", type_name(info->type));
+    output_text(output, "type", "kept as", type_name(info->type));
+    output_text(output, "exactness", "  distances",
+                info->type == GOSSET_F16 ? "exact for numbers rounded by at most a 2048th" : "exact");
     output_count(output, "shard_count", "shards", info->shard_count);
     output_count(output, "page_size", "page size", info->page_size);
     output_count(output, "records_per_page", "vectors on a page", info->records_per_page);

@@ -115,8 +115,8 @@ const char *metric_name(gosset_metric metric) {
 }
 
 const char *type_name(gosset_type type) {
-    static const char *const names[] = {"f32", "u8", "i8"};
-    return (unsigned)type < 3 ? names[type] : "unknown";
+    static const char *const names[] = {"f32", "u8", "i8", "f16"};
+    return (unsigned)type < 4 ? names[type] : "unknown";
 }
 
 uint64_t peak_bytes(void) {

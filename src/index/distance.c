@@ -17,8 +17,11 @@ static float l2(const gosset__distance *d, const void *a, const void *b) {
 static const float *convert(const gosset__distance *d, const void *stored) {
     const uint8_t *unsigned_values = stored;
     const int8_t *signed_values = stored;
-    for (uint32_t i = 0; i < d->dimension; i++)
-        d->converted[i] = d->type == GOSSET_U8 ? (float)unsigned_values[i] : (float)signed_values[i];
+    if (d->type == GOSSET_F16)
+        d->kernels->widen_f16(stored, d->dimension, d->converted);
+    else
+        for (uint32_t i = 0; i < d->dimension; i++)
+            d->converted[i] = d->type == GOSSET_U8 ? (float)unsigned_values[i] : (float)signed_values[i];
     return d->converted;
 }
 
@@ -29,6 +32,10 @@ void gosset__distance_set(gosset__distance *distance, const void *query, gosset_
 }
 
 float gosset__distance_to(const gosset__distance *distance, const void *stored) {
+    if (distance->type == GOSSET_F16 && distance->metric == GOSSET_L2)
+        return distance->kernels->l2_f16(distance->query, stored, distance->dimension);
+    if (distance->type == GOSSET_F16 && distance->metric == GOSSET_IP)
+        return -distance->kernels->dot_f16(distance->query, stored, distance->dimension);
     if (!distance->native) stored = convert(distance, stored);
     if (distance->metric == GOSSET_L2) return l2(distance, distance->query, stored);
     const float product = dot(distance, distance->query, stored);

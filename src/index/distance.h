@@ -15,7 +15,8 @@ typedef struct gosset__distance {
     float *converted;   /* scratch: `dimension` floats, used unless native */
 } gosset__distance;
 
-/** kernels, metric, type, dimension and converted are set by the caller; the query is of their type or f32. */
+/** kernels, metric, type, dimension and converted are set by the caller; the query is f32, or of their type if that is
+ *  not f16. */
 void gosset__distance_set(gosset__distance *distance, const void *query, gosset_type query_type);
 float gosset__distance_to(const gosset__distance *distance, const void *stored);
 

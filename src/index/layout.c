@@ -7,15 +7,15 @@ gosset_status gosset__layout_derive(gosset__layout *layout) {
     gosset_status status = GOSSET_OK;
     GOSSET_REQUIRE(layout->dimension >= 1 && layout->dimension <= GOSSET__MAX_DIMENSION, GOSSET_E_ARGUMENT,
                    "index layout: dimension: expected 1 to %d, found %u", GOSSET__MAX_DIMENSION, layout->dimension);
-    GOSSET_REQUIRE((uint32_t)layout->type <= GOSSET_I8, GOSSET_E_ARGUMENT,
-                   "index layout: type: expected 0 to 2, found %u", (uint32_t)layout->type);
+    GOSSET_REQUIRE((uint32_t)layout->type <= GOSSET_F16, GOSSET_E_ARGUMENT,
+                   "index layout: type: expected 0 to 3, found %u", (uint32_t)layout->type);
     GOSSET_REQUIRE((uint32_t)layout->metric <= GOSSET_COSINE, GOSSET_E_ARGUMENT,
                    "index layout: metric: expected 0 to 2, found %u", (uint32_t)layout->metric);
     GOSSET_REQUIRE(layout->code_size >= 1 && layout->code_size <= GOSSET__MAX_CODE_SIZE, GOSSET_E_ARGUMENT,
                    "index layout: code bytes: expected 1 to %d, found %u", GOSSET__MAX_CODE_SIZE, layout->code_size);
     GOSSET_REQUIRE(layout->cell_count >= 1 && layout->cell_count <= GOSSET__MAX_CELLS, GOSSET_E_ARGUMENT,
                    "index layout: cells: expected 1 to %d, found %u", GOSSET__MAX_CELLS, layout->cell_count);
-    layout->record_size = GOSSET__ID_SIZE + layout->dimension * (layout->type == GOSSET_F32 ? 4u : 1u);
+    layout->record_size = GOSSET__ID_SIZE + layout->dimension * (uint32_t)gosset_type_size(layout->type);
     layout->page_size = (uint32_t)gosset__round_up(layout->record_size + GOSSET__HASH_SIZE, GOSSET__BLOCK);
     layout->records_per_page = (layout->page_size - GOSSET__HASH_SIZE) / layout->record_size;
 out:

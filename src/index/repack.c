@@ -6,6 +6,7 @@
  */
 #include "index/repack.h"
 #include "base/bytes.h"
+#include "base/half.h"
 
 enum { PIECE_ROWS = 65536, PIECE_BYTES = 8 << 20, SAMPLE = 128, POWER_ROUNDS = 3, MEANS_ROUNDS = 2, LANES = 16 };
 
@@ -55,6 +56,9 @@ static void load(const gosset__repacker *self, uint32_t row, float *out) {
     uint32_t dimension = self->layout.dimension;
     if (self->layout.type == GOSSET_F32)
         memcpy(out, vector, dimension * sizeof(float));
+    else if (self->layout.type == GOSSET_F16)
+        for (uint32_t i = 0; i < dimension; i++)
+            out[i] = gosset__float_of_half(((const uint16_t *)(const void *)vector)[i]);
     else if (self->layout.type == GOSSET_U8)
         for (uint32_t i = 0; i < dimension; i++) out[i] = (float)vector[i];
     else

@@ -1,4 +1,5 @@
 /* NEON as every AArch64 has it (ARMv8.0: no dot-product instructions). Built and chosen only there. */
+#include "base/half.h"
 #include "kernel/levels.h"
 
 #include <arm_neon.h>
@@ -235,13 +236,23 @@ static void turn(const gosset__fixed *x, const gosset__turning *by, float *y) {
 
 /* ---- float distances ------------------------------------------------------------------------ */
 
-/* The 16 partial sums of the specification; `squared`: of squared differences instead of products. */
-INLINE float reduce_f32(const float *a, const float *b, uint32_t dimension, const int squared) {
+INLINE float32x4_t widen4(const uint16_t *halves) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves)));
+}
+
+static void widen_f16(const uint16_t *halves, uint32_t count, float *out) {
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4) vst1q_f32(out + i, widen4(halves + i));
+    for (; i < count; i++) out[i] = gosset__float_of_half(halves[i]);
+}
+
+/* The 16 partial sums of the specification; `squared`: of squared differences instead of products; one of b, halves. */
+INLINE float reduce(const float *a, const float *b, const uint16_t *halves, uint32_t dimension, const int squared) {
     float32x4_t sums[4] = {vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
     uint32_t i = 0;
     for (; i + 16 <= dimension; i += 16)
         for (int v = 0; v < 4; v++) {
-            float32x4_t x = vld1q_f32(a + i + 4 * v), y = vld1q_f32(b + i + 4 * v);
+            float32x4_t x = vld1q_f32(a + i + 4 * v), y = b ? vld1q_f32(b + i + 4 * v) : widen4(halves + i + 4 * v);
             if (squared) x = y = vsubq_f32(x, y);
             sums[v] = vfmaq_f32(sums[v], x, y);
         }
@@ -249,7 +260,7 @@ INLINE float reduce_f32(const float *a, const float *b, uint32_t dimension, cons
         float lanes[16];
         for (int v = 0; v < 4; v++) vst1q_f32(lanes + 4 * v, sums[v]);
         for (int lane = 0; i < dimension; i++, lane++) {
-            float x = a[i], y = b[i];
+            float x = a[i], y = b ? b[i] : gosset__float_of_half(halves[i]);
             if (squared) x = y = x - y;
             lanes[lane] = __builtin_fmaf(x, y, lanes[lane]);
         }
@@ -261,10 +272,16 @@ INLINE float reduce_f32(const float *a, const float *b, uint32_t dimension, cons
 }
 
 static float dot_f32(const float *a, const float *b, uint32_t dimension) {
-    return reduce_f32(a, b, dimension, 0);
+    return reduce(a, b, NULL, dimension, 0);
 }
 static float l2_f32(const float *a, const float *b, uint32_t dimension) {
-    return reduce_f32(a, b, dimension, 1);
+    return reduce(a, b, NULL, dimension, 1);
+}
+static float dot_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    return reduce(a, NULL, b, dimension, 0);
+}
+static float l2_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    return reduce(a, NULL, b, dimension, 1);
 }
 
 static void window_query(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
@@ -290,7 +307,7 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
 }
 
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
-    for (size_t r = 0; r < count; r++) out[r] = reduce_f32(query, rows + r * dimension, dimension, 0);
+    for (size_t r = 0; r < count; r++) out[r] = dot_f32(query, rows + r * dimension, dimension);
 }
 
 /* ---- byte distances ------------------------------------------------------------------------- */
@@ -360,5 +377,8 @@ const gosset__kernels gosset__kernels_neon = {
     .dot_u8 = dot_u8,
     .l2_i8 = l2_i8,
     .dot_i8 = dot_i8,
+    .widen_f16 = widen_f16,
+    .l2_f16 = l2_f16,
+    .dot_f16 = dot_f16,
     .select_above = select_above,
 };

@@ -2,6 +2,9 @@
 #include "base/status.h"
 #include "kernel/levels.h"
 
+#ifdef GOSSET_KERNEL_AVX2
+#include <cpuid.h>
+#endif
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,16 +40,27 @@ static void add_level(const gosset__kernels *level) {
     OVERRIDE(dot_u8);
     OVERRIDE(l2_i8);
     OVERRIDE(dot_i8);
+    OVERRIDE(widen_f16);
+    OVERRIDE(l2_f16);
+    OVERRIDE(dot_f16);
     OVERRIDE(select_above);
 #undef OVERRIDE
 }
+
+#ifdef GOSSET_KERNEL_AVX2
+/* Every CPU with AVX2 has it, but nothing says so; not all compilers know it by name. */
+static int has_f16c(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
+#endif
 
 static void fill_levels(void) {
     add_level(&gosset__kernels_scalar);
     /* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
 #ifdef GOSSET_KERNEL_AVX2
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !has_f16c()) return;
     add_level(&gosset__kernels_avx2);
 #endif
 #ifdef GOSSET_KERNEL_AVX512

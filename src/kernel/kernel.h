@@ -119,7 +119,11 @@ typedef struct gosset__kernels {
     uint32_t (*dot_u8)(const uint8_t *a, const uint8_t *b, uint32_t dimension);
     uint32_t (*l2_i8)(const int8_t *a, const int8_t *b, uint32_t dimension);
     int32_t (*dot_i8)(const int8_t *a, const int8_t *b, uint32_t dimension);
-    /** Mixed: float query against stored u8 / i8, order of sums as l2_f32. */
+    /** Halves (IEEE 754 binary16) as floats; exact. */
+    void (*widen_f16)(const uint16_t *halves, uint32_t count, float *out);
+    /** A float vector and a stored one of halves: the bits that widen_f16 and then l2_f32 or dot_f32 give. */
+    float (*l2_f16)(const float *a, const uint16_t *b, uint32_t dimension);
+    float (*dot_f16)(const float *a, const uint16_t *b, uint32_t dimension);
 
     /** Positions p in [0, count) with scores[p] > threshold, ascending; returns how many were written. */
     size_t (*select_above)(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions);

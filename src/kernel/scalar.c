@@ -2,6 +2,7 @@
  * Every kernel, plainly: this file is the specification. It is compiled for the baseline CPU, and fmaf is a
  * library call there: correct, slow, never wrong. The order of every floating-point sum is part of the contract.
  */
+#include "base/half.h"
 #include "kernel/levels.h"
 
 #include <math.h>
@@ -149,6 +150,25 @@ static float l2_f32(const float *a, const float *b, uint32_t dimension) {
     return sum16(sums);
 }
 
+static void widen_f16(const uint16_t *halves, uint32_t count, float *out) {
+    for (uint32_t i = 0; i < count; i++) out[i] = gosset__float_of_half(halves[i]);
+}
+
+static float dot_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    float sums[16] = {0};
+    for (uint32_t i = 0; i < dimension; i++) sums[i % 16] = fmaf(a[i], gosset__float_of_half(b[i]), sums[i % 16]);
+    return sum16(sums);
+}
+
+static float l2_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    float sums[16] = {0};
+    for (uint32_t i = 0; i < dimension; i++) {
+        float difference = a[i] - gosset__float_of_half(b[i]);
+        sums[i % 16] = fmaf(difference, difference, sums[i % 16]);
+    }
+    return sum16(sums);
+}
+
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
     for (size_t r = 0; r < count; r++) out[r] = dot_f32(query, rows + r * dimension, dimension);
 }
@@ -204,5 +224,8 @@ const gosset__kernels gosset__kernels_scalar = {
     .dot_u8 = dot_u8,
     .l2_i8 = l2_i8,
     .dot_i8 = dot_i8,
+    .widen_f16 = widen_f16,
+    .l2_f16 = l2_f16,
+    .dot_f16 = dot_f16,
     .select_above = select_above,
 };

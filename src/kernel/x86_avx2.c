@@ -1,4 +1,4 @@
-/* AVX2 and FMA. Needs nothing but intrinsics: no other header's inline code may enter this file. */
+/* AVX2, FMA and F16C. Needs nothing but intrinsics: no other header's inline code may enter this file. */
 #include "kernel/levels.h"
 
 #include <immintrin.h>
@@ -333,6 +333,52 @@ static float l2_f32(const float *a, const float *b, uint32_t dimension) {
     return fold1(sums);
 }
 
+INLINE __m256 widen8(const uint16_t *halves) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)halves));
+}
+
+/* The last halves of a vector, less than 16, as floats. */
+INLINE void widen_tail(const uint16_t *halves, uint32_t left, float out[16]) {
+    uint16_t padded[16] = {0};
+    __builtin_memcpy(padded, halves, left * sizeof *halves);
+    _mm256_storeu_ps(out, widen8(padded));
+    _mm256_storeu_ps(out + 8, widen8(padded + 8));
+}
+
+static void widen_f16(const uint16_t *halves, uint32_t count, float *out) {
+    uint32_t i = 0;
+    float tail[16];
+    for (; i + 8 <= count; i += 8) _mm256_storeu_ps(out + i, widen8(halves + i));
+    if (i == count) return;
+    widen_tail(halves + i, count - i, tail);
+    __builtin_memcpy(out + i, tail, (count - i) * sizeof *out);
+}
+
+INLINE float reduce_f16(const float *a, const uint16_t *b, uint32_t dimension, const int squared) {
+    sums16 sums = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16) {
+        __m256 x = _mm256_loadu_ps(a + i), y = widen8(b + i);
+        __m256 x2 = _mm256_loadu_ps(a + i + 8), y2 = widen8(b + i + 8);
+        if (squared) x = y = _mm256_sub_ps(x, y), x2 = y2 = _mm256_sub_ps(x2, y2);
+        sums.low = _mm256_fmadd_ps(x, y, sums.low);
+        sums.high = _mm256_fmadd_ps(x2, y2, sums.high);
+    }
+    if (i < dimension) {
+        float tail[16];
+        widen_tail(b + i, dimension - i, tail);
+        add_tail(&sums, a + i, tail, dimension - i, squared);
+    }
+    return fold1(sums);
+}
+
+static float dot_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    return reduce_f16(a, b, dimension, 0);
+}
+static float l2_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    return reduce_f16(a, b, dimension, 1);
+}
+
 /* Values of one class of places, which are whole vectors of 8. */
 INLINE int32_t window_values(const float *query, const float *centroid, uint32_t first, uint32_t end, float inverse,
                              int8_t *values) {
@@ -481,5 +527,8 @@ const gosset__kernels gosset__kernels_avx2 = {
     .dot_u8 = dot_u8,
     .l2_i8 = l2_i8,
     .dot_i8 = dot_i8,
+    .widen_f16 = widen_f16,
+    .l2_f16 = l2_f16,
+    .dot_f16 = dot_f16,
     .select_above = select_above,
 };

@@ -366,6 +366,44 @@ static float l2_f32(const float *a, const float *b, uint32_t dimension) {
     return fold1(sums);
 }
 
+INLINE __m512 widen16(const uint16_t *halves) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)halves));
+}
+INLINE __m512 widen_masked(__mmask16 mask, const uint16_t *halves) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, halves));
+}
+
+static void widen_f16(const uint16_t *halves, uint32_t count, float *out) {
+    uint32_t i = 0;
+    for (; i + 16 <= count; i += 16) _mm512_storeu_ps(out + i, widen16(halves + i));
+    __mmask16 mask = tail_mask(count);
+    if (mask) _mm512_mask_storeu_ps(out + i, mask, widen_masked(mask, halves + i));
+}
+
+static float dot_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    __m512 sums = _mm512_setzero_ps();
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16) sums = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), widen16(b + i), sums);
+    __mmask16 mask = tail_mask(dimension);
+    if (mask) sums = _mm512_mask3_fmadd_ps(_mm512_maskz_loadu_ps(mask, a + i), widen_masked(mask, b + i), sums, mask);
+    return fold1(sums);
+}
+
+static float l2_f16(const float *a, const uint16_t *b, uint32_t dimension) {
+    __m512 sums = _mm512_setzero_ps();
+    uint32_t i = 0;
+    for (; i + 16 <= dimension; i += 16) {
+        __m512 difference = _mm512_sub_ps(_mm512_loadu_ps(a + i), widen16(b + i));
+        sums = _mm512_fmadd_ps(difference, difference, sums);
+    }
+    __mmask16 mask = tail_mask(dimension);
+    if (mask) {
+        __m512 difference = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, a + i), widen_masked(mask, b + i));
+        sums = _mm512_mask3_fmadd_ps(difference, difference, sums, mask);
+    }
+    return fold1(sums);
+}
+
 /* Values of one class of places, which are whole vectors of 8. */
 INLINE int32_t window_values(const float *query, const float *centroid, uint32_t first, uint32_t end, float inverse,
                              int8_t *values) {
@@ -495,5 +533,8 @@ const gosset__kernels gosset__kernels_avx512 = {
     .dot_u8 = dot_u8,
     .l2_i8 = l2_i8,
     .dot_i8 = dot_i8,
+    .widen_f16 = widen_f16,
+    .l2_f16 = l2_f16,
+    .dot_f16 = dot_f16,
     .select_above = select_above,
 };

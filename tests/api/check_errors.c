@@ -27,7 +27,9 @@ START_TEST(test_writer_create) {
     ck_fails(gosset_writer_create(&writer, path, &config), GOSSET_E_ARGUMENT, "model");
     config.model = w.model, config.type = (gosset_type)9;
     ck_fails(gosset_writer_create(&writer, path, &config), GOSSET_E_ARGUMENT, "type");
-    config.type = GOSSET_F32, config.memory = 1 << 20;
+    config.type = GOSSET_F32, config.records = (gosset_records)5;
+    ck_fails(gosset_writer_create(&writer, path, &config), GOSSET_E_ARGUMENT, "records");
+    config.records = GOSSET_RECORDS_AS_GIVEN, config.memory = 1 << 20;
     ck_fails(gosset_writer_create(&writer, path, &config), GOSSET_E_ARGUMENT, "memory: expected at least");
     config.memory = 0;
     gosset_env env = {.struct_size = sizeof env, .cpu = "abacus"};
@@ -250,8 +252,8 @@ START_TEST(test_searcher) {
     ck_ok(gosset_searcher_search(searcher, &query, 1024, ids, NULL));
     bad.dimension = 31;
     ck_fails(gosset_searcher_search(searcher, &bad, 1, ids, NULL), GOSSET_E_DIMENSION, "expected 32, found 31");
-    bad = query, bad.type = GOSSET_I8;
-    ck_fails(gosset_searcher_search(searcher, &bad, 1, ids, NULL), GOSSET_E_DIMENSION, "found i8");
+    bad = query, bad.type = GOSSET_F16;
+    ck_fails(gosset_searcher_search(searcher, &bad, 1, ids, NULL), GOSSET_E_ARGUMENT, "expected f32, u8 or i8");
     memcpy(rotten, query.data, sizeof rotten);
     rotten[WORLD_DIMENSION] = NAN;
     bad = query, bad.data = rotten;

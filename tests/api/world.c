@@ -55,7 +55,8 @@ const char *build(const char *name, const gosset_vectors *base, const build_opti
                                    .model = options->model ? options->model : w.model,
                                    .type = base->type,
                                    .memory = options->memory,
-                                   .shard_size = options->shard_size};
+                                   .shard_size = options->shard_size,
+                                   .records = options->records};
     ck_ok(gosset_writer_create(&writer, path, &config));
     size_t step = options->call ? options->call : base->count;
     for (size_t first = 0; first < base->count; first += step) {

@@ -46,6 +46,7 @@ typedef struct build_options {
     uint64_t memory, shard_size;
     uint32_t threads;
     size_t call; /* rows per add; 0 = all at once */
+    gosset_records records;
 } build_options;
 /** A whole build; the path lies in the world's directory. */
 const char *build(const char *name, const gosset_vectors *base, const build_options *options);
@@ -67,4 +68,5 @@ TCase *case_alloc_failure(void);
 TCase *case_threads(void);
 TCase *case_submit(void);
 TCase *case_memory(void);
+TCase *case_records(void);
 #endif

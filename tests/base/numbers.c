@@ -1,5 +1,6 @@
 #include "base/base_test.h"
 #include "base/bytes.h"
+#include "base/half.h"
 #include "base/hash.h"
 #include "base/rng.h"
 
@@ -156,6 +157,38 @@ START_TEST(bytes_are_little_endian) {
 }
 END_TEST
 
+static float half_value(uint16_t half) {
+    const int exponent = half >> 10 & 31, fraction = half & 1023;
+    const double size = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return (float)(half >> 15 ? -size : size);
+}
+
+START_TEST(halves_are_binary16) {
+    for (uint32_t half = 0; half < 0x10000; half++) {
+        const float value = gosset__float_of_half((uint16_t)half);
+        if ((half & 0x7c00) == 0x7c00) {
+            ck_assert((half & 1023) == 0 ? isinf(value) : isnan(value));
+            continue;
+        }
+        const float expected = half_value((uint16_t)half);
+        ck_assert_msg(memcmp(&value, &expected, sizeof value) == 0, "half %04x: %a", half, (double)value);
+        ck_assert_uint_eq(gosset__half_of_float(value), half);
+        /* Between this one and the next: the middle goes to the even one, the rest to the nearer. */
+        if ((half & 0x7fff) == 0x7bff) continue;
+        const float next = half_value((uint16_t)(half + 1)), middle = value + (next - value) / 2;
+        ck_assert_uint_eq(gosset__half_of_float(middle), half % 2 ? half + 1 : half);
+        ck_assert_uint_eq(gosset__half_of_float(nextafterf(middle, value)), half);
+        ck_assert_uint_eq(gosset__half_of_float(nextafterf(middle, next)), half + 1);
+    }
+    ck_assert_uint_eq(gosset__half_of_float(65519.996f), 0x7bff);
+    ck_assert_uint_eq(gosset__half_of_float(65520.0f), 0x7c00);
+    ck_assert_uint_eq(gosset__half_of_float(-INFINITY), 0xfc00);
+    ck_assert_uint_eq(gosset__half_of_float(NAN) & 0x7c00, 0x7c00);
+    ck_assert_uint_ne(gosset__half_of_float(NAN) & 1023, 0);
+    ck_assert_uint_eq(gosset__half_of_float(-0.0f), 0x8000);
+}
+END_TEST
+
 TCase *numbers_cases(void) {
     TCase *cases = tcase_create("numbers");
     tcase_add_test(cases, golden_values);
@@ -167,5 +200,6 @@ TCase *numbers_cases(void) {
     tcase_add_test(cases, hash_is_xxh3);
     tcase_add_test(cases, incremental_equals_one_call);
     tcase_add_test(cases, bytes_are_little_endian);
+    tcase_add_test(cases, halves_are_binary16);
     return cases;
 }

@@ -62,6 +62,26 @@ START_TEST(build_reports) {
 }
 END_TEST
 
+/* Half the bytes, named in `info`; what the type cannot hold is refused with its row. */
+START_TEST(build_keeps_records_of_a_type) {
+    const tool_result *result = run_tool("build", "--model", "map.model", "--base", "base.fvecs", "--out",
+                                         "half.gosset", "--records", "f16", NULL);
+    ck_assert_msg(result->code == 0, "%s", result->err);
+    const json_t *json = run_json("info", "half.gosset", NULL)->json;
+    ck_assert_str_eq(text_of(json, "type"), "f16");
+    ck_assert_ptr_nonnull(strstr(text_of(json, "exactness"), "rounded"));
+    ck_assert_int_eq(count_of(json, "records_per_page"), (4096 - 8) / (8 + 2 * DIMENSION));
+    result = run_tool("build", "--model", "map.model", "--base", "base.fvecs", "--out", "bytes.gosset", "--records",
+                      "u8", NULL);
+    check_failure(result, "row 0", "records of u8 hold integers of 0 to 255");
+    ck_assert(!file_exists(here("bytes.gosset")));
+    result = run_tool("build", "--model", "map.model", "--base", "base.fvecs", "--out", "bytes.gosset", "--records",
+                      "u16", NULL);
+    ck_assert_int_eq(result->code, 2);
+    ck_assert_ptr_nonnull(strstr(result->err, "expected f32, f16, u8 or i8"));
+}
+END_TEST
+
 START_TEST(build_does_not_overwrite) {
     const tool_result *result =
         run_tool("build", "--model", "map.model", "--base", "base.fvecs", "--out", "taken.gosset", NULL);
@@ -184,6 +204,7 @@ TCase *build_cases(void) {
     tcase_add_test(cases, train_reports_and_repeats);
     tcase_add_test(cases, train_interrupted);
     tcase_add_test(cases, build_reports);
+    tcase_add_test(cases, build_keeps_records_of_a_type);
     tcase_add_test(cases, build_does_not_overwrite);
     tcase_add_test(cases, merge_answers_as_one_build);
     tcase_add_test(cases, build_in_shards);

@@ -69,9 +69,9 @@ typedef struct layout {
 
 static layout read_layout(const uint8_t *at) {
     layout l = {u32(at), u32(at + 4), u32(at + 12), u32(at + 16), u32(at + 20), u32(at + 24), u32(at + 28)};
-    expect(l.dimension >= 1 && l.dimension <= 4096 && l.type <= 2 && u32(at + 8) <= 2, "layout: out of bounds");
+    expect(l.dimension >= 1 && l.dimension <= 4096 && l.type <= 3 && u32(at + 8) <= 2, "layout: out of bounds");
     expect(l.code_size >= 1 && l.code_size <= 4096 && l.cells >= 1 && l.cells <= 1u << 24, "layout: out of bounds");
-    expect(l.record_size == 8 + l.dimension * (l.type == 0 ? 4 : 1), "layout: record size");
+    expect(l.record_size == 8 + l.dimension * (l.type == 0 ? 4 : l.type == 3 ? 2 : 1), "layout: record size");
     expect(l.page_size == rounded(l.record_size + 8), "layout: page size");
     expect(l.per_page == (l.page_size - 8) / l.record_size, "layout: records per page");
     return l;

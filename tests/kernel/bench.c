@@ -93,6 +93,10 @@ static void rows_24(const gosset__kernels *k, bench_data *d) {
     }
 PAIRS(pair_l2_f32, l2_f32, x, float)
 PAIRS(pair_dot_f32, dot_f32, x, float)
+static void pair_l2_f16(const gosset__kernels *k, bench_data *d) {
+    for (int i = 1; i <= 30; i++)
+        sink += (uint64_t)k->l2_f16(d->x, (const uint16_t *)(const void *)d->bytes + 128 * i, 128);
+}
 PAIRS(pair_l2_u8, l2_u8, bytes, uint8_t)
 PAIRS(pair_dot_u8, dot_u8, bytes, uint8_t)
 PAIRS(pair_l2_i8, l2_i8, bytes, int8_t)
@@ -117,6 +121,7 @@ static const bench_case cases[] = {
     {"dot_rows 24 dims", rows_24, "row", 512, 512 * 48.0, 512 * 96.0},
     {"l2_f32 128 dims", pair_l2_f32, "pair", 30, 30 * 384.0, 30 * 512.0},
     {"dot_f32 128 dims", pair_dot_f32, "pair", 30, 30 * 256.0, 30 * 512.0},
+    {"l2_f16 128 dims", pair_l2_f16, "pair", 30, 30 * 384.0, 30 * 384.0},
     {"l2_u8 128 dims", pair_l2_u8, "pair", 30, 0, 30 * 128.0},
     {"dot_u8 128 dims", pair_dot_u8, "pair", 30, 0, 30 * 128.0},
     {"l2_i8 128 dims", pair_l2_i8, "pair", 30, 0, 30 * 128.0},

@@ -2,6 +2,7 @@
  * The kernels: the specification against plain arithmetic and golden values, every level against the specification.
  * `test_kernel --bench` measures instead.
  */
+#include "base/half.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "kernel/kernel_test.h"
@@ -206,6 +207,22 @@ START_TEST(byte_kernels_are_exact_at_the_largest_sums) {
 }
 END_TEST
 
+START_TEST(halves_on_their_way_are_the_halves_widened_first) {
+    enum { N = 203 };
+    const gosset__kernels *scalar = gosset__kernels_level(0);
+    gosset__rng rng = gosset__rng_make(3, 5);
+    float a[N], wide[N];
+    uint16_t halves[N];
+    for (int i = 0; i < N; i++) {
+        a[i] = gosset__rng_normal(&rng);
+        halves[i] = gosset__half_of_float(gosset__rng_normal(&rng));
+        wide[i] = gosset__float_of_half(halves[i]);
+    }
+    ck_assert(scalar->l2_f16(a, halves, N) == scalar->l2_f32(a, wide, N));
+    ck_assert(scalar->dot_f16(a, halves, N) == scalar->dot_f32(a, wide, N));
+}
+END_TEST
+
 /* The same bits on every machine: an index built elsewhere must find its vectors here. */
 START_TEST(float_kernels_have_golden_values) {
     enum { ROWS = 13, IN = 37, OUT = 48 };
@@ -234,7 +251,8 @@ START_TEST(kernel_equals_specification_on_every_level) {
     for (uint32_t i = 1; gosset__kernels_level(i); i++) {
         const gosset__kernels *level = gosset__kernels_level(i);
         size_t compared = walk_kernel(_i, level, scalar);
-        static const size_t expected[KERNEL_COUNT] = {390, 500, 756, 648, 733, 200, 960, 96, 96, 216, 216, 216, 216};
+        static const size_t expected[KERNEL_COUNT] = {390, 500, 756, 648, 733, 200, 960, 96,
+                                                      96,  216, 216, 216, 216, 96,  96,  96};
         ck_assert_msg(compared == expected[_i], "%s, level %s: expected %zu comparisons, made %zu", kernel_names[_i],
                       level->name, expected[_i], compared);
     }
@@ -253,6 +271,8 @@ START_TEST(every_level_brings_kernels_of_its_own) {
         ck_assert(level->l2_f32 != below->l2_f32 && level->dot_f32 != below->dot_f32);
         ck_assert(level->l2_u8 != below->l2_u8 && level->dot_u8 != below->dot_u8);
         ck_assert(level->l2_i8 != below->l2_i8 && level->dot_i8 != below->dot_i8);
+        ck_assert(level->l2_f16 != below->l2_f16 && level->dot_f16 != below->dot_f16);
+        ck_assert(level->widen_f16 != below->widen_f16);
     }
 }
 END_TEST
@@ -277,6 +297,7 @@ int main(int argc, char **argv) {
     tcase_add_test(specification, float_kernels_agree_with_double);
     tcase_add_test(specification, a_turn_is_the_product_with_the_matrix);
     tcase_add_test(specification, byte_kernels_are_exact_at_the_largest_sums);
+    tcase_add_test(specification, halves_on_their_way_are_the_halves_widened_first);
     tcase_add_test(specification, float_kernels_have_golden_values);
     suite_add_tcase(suite, specification);
     TCase *levels = tcase_create("levels");

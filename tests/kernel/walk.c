@@ -305,8 +305,9 @@ static size_t walk_dot_rows(const gosset__kernels *level, const gosset__kernels 
     return done;
 }
 
-typedef enum pair_kernel { L2_F32, DOT_F32, L2_U8, DOT_U8, L2_I8, DOT_I8, PAIR_KERNELS } pair_kernel;
-static const char *const pair_names[PAIR_KERNELS] = {"l2_f32", "dot_f32", "l2_u8", "dot_u8", "l2_i8", "dot_i8"};
+typedef enum pair_kernel { L2_F32, DOT_F32, L2_U8, DOT_U8, L2_I8, DOT_I8, L2_F16, DOT_F16, PAIR_KERNELS } pair_kernel;
+static const char *const pair_names[PAIR_KERNELS] = {"l2_f32", "dot_f32", "l2_u8",  "dot_u8",
+                                                     "l2_i8",  "dot_i8",  "l2_f16", "dot_f16"};
 
 static uint32_t bits_of(float value) {
     uint32_t bits;
@@ -328,26 +329,49 @@ static uint32_t call_pair(const gosset__kernels *level, pair_kernel kernel, cons
         return level->l2_i8(a, b, n);
     case DOT_I8:
         return (uint32_t)level->dot_i8(a, b, n);
+    case L2_F16:
+        return bits_of(level->l2_f16(a, b, n));
+    case DOT_F16:
+        return bits_of(level->dot_f16(a, b, n));
     case PAIR_KERNELS:
         break;
     }
     ck_abort_msg("no such kernel");
 }
 
+/* Halves of every kind but infinity and NaN, which no record holds. */
+static void fill_halves(gosset__rng *rng, uint16_t *data, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t kind = (uint32_t)gosset__rng_below(rng, 8), bits = (uint32_t)gosset__rng_below(rng, 1u << 16);
+        const uint32_t mask = kind == 0 ? 0x83ffu : kind == 1 ? 0x8000u : 0xffffu; /* subnormal, zero, any */
+        data[i] = (uint16_t)(bits & mask);
+        if ((data[i] & 0x7c00u) == 0x7c00u) data[i] ^= 0x4000u;
+    }
+}
+
+static size_t element_size(pair_kernel kernel, int second) {
+    if (kernel == L2_F32 || kernel == DOT_F32) return 4;
+    if (kernel == L2_F16 || kernel == DOT_F16) return second ? 2 : 4;
+    return 1;
+}
+
+static void fill_elements(gosset__rng *rng, void *data, size_t element, uint32_t dimension, int kind) {
+    if (element == 4)
+        fill_floats(rng, data, dimension);
+    else if (element == 2)
+        fill_halves(rng, data, dimension);
+    else
+        fill_bytes(rng, data, dimension, kind);
+}
+
 static size_t pair_once(const gosset__kernels *level, const gosset__kernels *reference, pair_kernel kernel,
                         uint32_t dimension, int a_kind, int b_kind) {
-    int floats = kernel == L2_F32 || kernel == DOT_F32;
-    size_t element = floats ? 4 : 1, size = dimension * element;
+    const size_t a_element = element_size(kernel, 0), b_element = element_size(kernel, 1);
     gosset__rng rng = gosset__rng_make(dimension, (uint64_t)kernel);
-    guarded a = guarded_make(size, slack_of(dimension, element)),
-            b = guarded_make(size, slack_of(dimension / 2, element));
-    if (floats) {
-        fill_floats(&rng, a.data, dimension);
-        fill_floats(&rng, b.data, dimension);
-    } else {
-        fill_bytes(&rng, a.data, dimension, a_kind);
-        fill_bytes(&rng, b.data, dimension, b_kind);
-    }
+    guarded a = guarded_make(dimension * a_element, slack_of(dimension, a_element)),
+            b = guarded_make(dimension * b_element, slack_of(dimension / 2, b_element));
+    fill_elements(&rng, a.data, a_element, dimension, a_kind);
+    fill_elements(&rng, b.data, b_element, dimension, b_kind);
     uint32_t found = call_pair(level, kernel, a.data, b.data, dimension);
     uint32_t expected = call_pair(reference, kernel, a.data, b.data, dimension);
     ck_assert_msg(found == expected, "%s, level %s, dimension %u, bytes %d and %d: expected bits %08x, found %08x",
@@ -357,10 +381,30 @@ static size_t pair_once(const gosset__kernels *level, const gosset__kernels *ref
     return 1;
 }
 
+static size_t walk_widen(const gosset__kernels *level, const gosset__kernels *reference) {
+    size_t done = 0;
+    for (size_t d = 0; d < dimension_count(); d++, done++) {
+        const uint32_t count = dimension_at(d);
+        gosset__rng rng = gosset__rng_make(count, 9);
+        char shape[32];
+        snprintf(shape, sizeof shape, "%u halves", count);
+        guarded halves = guarded_make(count * 2, slack_of(count, 2));
+        guarded found = guarded_make(count * 4, slack_of(count, 4)), expected = guarded_make(count * 4, 0);
+        fill_halves(&rng, halves.data, count);
+        level->widen_f16(halves.data, count, found.data);
+        reference->widen_f16(halves.data, count, expected.data);
+        compare(found.data, expected.data, count * 4, "widen_f16", level->name, shape);
+        guarded_free(&halves);
+        guarded_free(&found);
+        guarded_free(&expected);
+    }
+    return done;
+}
+
 static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *reference, pair_kernel kernel) {
     size_t done = 0;
     for (size_t d = 0; d < dimension_count(); d++) done += pair_once(level, reference, kernel, dimension_at(d), 0, 0);
-    if (kernel == L2_F32 || kernel == DOT_F32) return done;
+    if (element_size(kernel, 0) == 4) return done;
     for (int a_kind = 1; a_kind < BYTE_KINDS; a_kind++) /* the largest sums of either sign */
         for (int b_kind = 0; b_kind < BYTE_KINDS; b_kind++)
             for (uint32_t dimension = 61; dimension <= 4096; dimension += 807)
@@ -368,9 +412,9 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
     return done;
 }
 
-const char *const kernel_names[KERNEL_COUNT] = {"scan_nibble", "scan_windows", "window_query", "select_above", "dense",
-                                                "turn",        "dot_rows",     "l2_f32",       "dot_f32",      "l2_u8",
-                                                "dot_u8",      "l2_i8",        "dot_i8"};
+const char *const kernel_names[KERNEL_COUNT] = {
+    "scan_nibble", "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
+    "dot_f32",     "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {
@@ -388,6 +432,8 @@ size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernel
         return walk_turn(level, reference);
     case 6:
         return walk_dot_rows(level, reference);
+    case 15:
+        return walk_widen(level, reference);
     default:
         return walk_pair(level, reference, (pair_kernel)(index - 7));
     }

@@ -1,4 +1,5 @@
 #include "support/support.h"
+#include "base/half.h"
 #include "base/rng.h"
 
 #include <check.h>
@@ -118,6 +119,7 @@ static void put(void *data, size_t index, gosset_type type, float value) {
     shifted = shifted < low ? low : shifted > high ? high : shifted;
     if (type == GOSSET_F32) ((float *)data)[index] = value;
     if (type == GOSSET_U8) ((uint8_t *)data)[index] = (uint8_t)shifted;
+    if (type == GOSSET_F16) ((uint16_t *)data)[index] = gosset__half_of_float(value);
     if (type == GOSSET_I8) ((int8_t *)data)[index] = (int8_t)shifted;
 }
 
