@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-    AHEAD = 2, /* visited cells whose codes are fetched while others are scanned */
-    LINES = 64 /* cache lines of each, at most */
+    AHEAD = 2,                                     /* visited cells whose codes are fetched while others are scanned */
+    LINES = 64,                                    /* cache lines of each, at most */
+    STRIDE = GOSSET__SCAN_ROWS / GOSSET__SCAN_MANY /* scores of a query: those of all fit the first-level cache */
 };
 
 uint32_t gosset__batch_room(uint32_t probe, uint32_t rerank) {
@@ -112,35 +113,37 @@ static void prefetch(const gosset__candidates *c, uint32_t cell) {
     const size_t first = (size_t)c->store->cell_first[cell] * size / 64,
                  end = (size_t)c->store->cell_first[cell + 1] * size / 64;
     for (size_t line = first; line < end && line < first + LINES; line++)
-        __builtin_prefetch(c->store->blocks + 64 * line);
+        __builtin_prefetch(c->store->blocks + 64 * line, 0, 2);
     gosset__codec_prefetch(c->codec, cell);
 }
 
 /* Cells do not come in the order of their rows: of scores equal to the bound's the rows decide. */
-static void select_rows(gosset__batch *b, const gosset__candidates *c, uint64_t row, uint32_t count,
-                        gosset__best *best) {
+static void select_rows(gosset__batch *b, const gosset__candidates *c, uint64_t row, const int32_t *scores,
+                        uint32_t count, gosset__best *best) {
     const bool bounded = best->bound.rank != UINT32_MAX;
     const int32_t threshold = bounded ? gosset__score_of_rank(best->bound.rank) - 1 : INT32_MIN;
-    const size_t found = c->kernels->select_above(b->scores, count, threshold, b->positions);
+    const size_t found = c->kernels->select_above(scores, count, threshold, b->positions);
     for (size_t i = 0; i < found; i++)
-        gosset__best_add(best, row + b->positions[i], gosset__rank_of_score(b->scores[b->positions[i]]));
+        gosset__best_add(best, row + b->positions[i], gosset__rank_of_score(scores[b->positions[i]]));
     if (best->count >= 2 * best->limit) gosset__best_cut(best);
 }
 
-static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t cell, const void *view,
-                      gosset__best *best) {
+/* A cell for some queries that visit it. Rows of other cells in its first and last block are left out. */
+static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t cell, const uint16_t *visitors,
+                      const void *const *views, uint32_t count) {
     const uint64_t first = c->store->cell_first[cell], end = c->store->cell_first[cell + 1];
     const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
     const uint64_t last = (end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
     for (uint64_t block = first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
-        const uint64_t most = GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK, row = block * GOSSET__SCAN_BLOCK;
+        const uint64_t most = STRIDE / GOSSET__SCAN_BLOCK, row = block * GOSSET__SCAN_BLOCK;
         now = last - block < most ? last - block : most;
-        gosset__codec_scan(c->codec, view, cell, c->store->blocks + block * block_bytes, now, b->scores);
-        /* rows of other cells in the first and last block are left out */
-        const uint64_t from = row < first ? first : row;
-        const uint64_t to = row + now * GOSSET__SCAN_BLOCK < end ? row + now * GOSSET__SCAN_BLOCK : end;
-        for (uint64_t r = row; r < from; r++) b->scores[r - row] = INT32_MIN;
-        select_rows(b, c, row, (uint32_t)(to - row), best);
+        gosset__codec_scan_many(c->codec, views, count, cell, c->store->blocks + block * block_bytes, now, b->scores,
+                                STRIDE);
+        const uint64_t from = row < first ? first : row, here = row + now * GOSSET__SCAN_BLOCK;
+        const uint64_t to = here < end ? here : end;
+        for (uint32_t i = 0; i < count; i++)
+            select_rows(b, c, from, b->scores + i * STRIDE + (from - row), (uint32_t)(to - from),
+                        &b->best[visitors[i]]);
     }
 }
 
@@ -148,13 +151,17 @@ static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t ce
 static void scan_place(gosset__batch *b, const gosset__candidates *c, uint32_t place) {
     const uint32_t cell = b->cell_at[place], group = gosset__codec_group(c->codec, cell);
     const size_t view_size = gosset__codec_view_size(c->codec), subject_size = gosset__codec_subject_size(c->codec);
-    for (uint32_t i = b->first[place]; i < b->first[place + 1]; i++) {
-        const uint32_t query = b->visitors[i];
-        uint8_t *view = b->views + query * view_size;
-        if (b->seen[query] != group + 1)
-            gosset__codec_view_set(c->codec, b->subjects + query * subject_size, group, view);
-        b->seen[query] = group + 1;
-        scan_cell(b, c, cell, view, &b->best[query]);
+    for (uint32_t i = b->first[place], count; i < b->first[place + 1]; i += count) {
+        const void *views[GOSSET__SCAN_MANY];
+        for (count = 0; count < GOSSET__SCAN_MANY && i + count < b->first[place + 1]; count++) {
+            const uint32_t query = b->visitors[i + count];
+            uint8_t *view = b->views + query * view_size;
+            if (b->seen[query] != group + 1)
+                gosset__codec_view_set(c->codec, b->subjects + query * subject_size, group, view);
+            b->seen[query] = group + 1;
+            views[count] = view;
+        }
+        scan_cell(b, c, cell, b->visitors + i, views, count);
     }
 }
 

@@ -3,7 +3,7 @@
 enum {
     FIRST_ROWS = 256, /* a small first part gives a bound early: without one every score is a candidate */
     AHEAD = 4,        /* runs whose codes are fetched while others are scanned; runs are short and far apart */
-    LINES = 48        /* cache lines fetched of each, at most; the hardware follows from there */
+    LINES = 48        /* cache lines fetched of each into the second level, at most; the hardware follows from there */
 };
 
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent) {
@@ -72,7 +72,7 @@ static void prefetch(const gosset__candidates *c, uint32_t run) {
     const size_t end = ((size_t)c->runs[run].end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
     const size_t lines = (end - first) * GOSSET__SCAN_BLOCK * size / 64;
     const uint8_t *codes = c->store->blocks + first * GOSSET__SCAN_BLOCK * size;
-    for (size_t line = 0; line < lines && line < LINES; line++) __builtin_prefetch(codes + 64 * line);
+    for (size_t line = 0; line < lines && line < LINES; line++) __builtin_prefetch(codes + 64 * line, 0, 2);
     gosset__codec_prefetch(c->codec, c->runs[run].cell);
 }
 

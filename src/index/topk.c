@@ -70,8 +70,19 @@ void gosset__best_start(gosset__best *best, gosset__ranked *items, size_t limit)
     *best = (gosset__best){.items = items, .limit = limit, .bound = {.id = UINT64_MAX, .rank = UINT32_MAX}};
 }
 
+void gosset__best_push(gosset__best *best, gosset__ranked item) {
+    if (best->count == best->limit) {
+        sift_down(best->items, best->count, 0, item);
+    } else {
+        best->items[best->count++] = item;
+        if (best->count < best->limit) return;
+        for (size_t i = best->count / 2; i-- > 0;) sift_down(best->items, best->count, i, best->items[i]);
+    }
+    best->bound = best->items[0];
+}
+
 void gosset__best_cut(gosset__best *best) {
-    if (best->count < best->limit) return;
+    if (best->count < best->limit || best->limit <= GOSSET__BEST_HEAP) return;
     select_nth(best->items, best->count, best->limit - 1);
     best->count = best->limit;
     best->bound = best->items[best->limit - 1];

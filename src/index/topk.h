@@ -1,7 +1,8 @@
 /**
  * The best few of many, in the caller's memory. One item for both uses: rows by score of their code, and records
- * by exact distance. Nothing is kept ordered while items come in; a full buffer is cut back to the best `limit`
- * (quickselect), so an item costs a compare and, rarely, a store.
+ * by exact distance. Few are kept as a heap with the worst on top, so that the bound is always what it can be. Of many,
+ * nothing is kept ordered while items come in; a full buffer is cut back to the best `limit` (quickselect), so an item
+ * costs a compare and, rarely, a store.
  */
 #ifndef GOSSET_INDEX_TOPK_H
 #define GOSSET_INDEX_TOPK_H
@@ -50,8 +51,12 @@ typedef struct gosset__best {
     gosset__ranked bound; /* items not before it are not among the best */
 } gosset__best;
 
-/** Four times the limit keeps cutting rare when it is small, twice keeps memory low when it is large. */
+/** Up to this limit a heap of so few levels costs less than cutting. */
+enum { GOSSET__BEST_HEAP = 128 };
+
+/** Four times the limit keeps cutting rare, twice keeps memory low when it is large. */
 static inline size_t gosset__best_capacity(size_t limit) {
+    if (limit <= GOSSET__BEST_HEAP) return limit;
     return limit <= 4096 ? 4 * limit + 64 : 2 * limit;
 }
 
@@ -59,9 +64,16 @@ void gosset__best_start(gosset__best *best, gosset__ranked *items, size_t limit)
 /** Cuts back to at most `limit` items and sets the bound. */
 void gosset__best_cut(gosset__best *best);
 
+/** Takes in an item that is before the bound, into a heap. */
+void gosset__best_push(gosset__best *best, gosset__ranked item);
+
 static inline void gosset__best_add(gosset__best *best, uint64_t id, uint32_t rank) {
     const gosset__ranked item = {.id = id, .rank = rank};
     if (!gosset__ranked_before(&item, &best->bound)) return;
+    if (best->limit <= GOSSET__BEST_HEAP) {
+        gosset__best_push(best, item);
+        return;
+    }
     best->items[best->count++] = item;
     if (best->count == gosset__best_capacity(best->limit)) gosset__best_cut(best);
 }

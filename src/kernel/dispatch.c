@@ -31,6 +31,7 @@ static void add_level(const gosset__kernels *level) {
     OVERRIDE(scan_nibble);
     OVERRIDE(window_query);
     OVERRIDE(scan_windows);
+    OVERRIDE(scan_windows_many);
     OVERRIDE(dense);
     OVERRIDE(turn);
     OVERRIDE(dot_rows);

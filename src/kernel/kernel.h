@@ -9,7 +9,7 @@
 #include <gosset/common.h>
 #include <stdint.h>
 
-enum { GOSSET__SCAN_BLOCK = 16 }; /* codes per block of the scan layout */
+enum { GOSSET__SCAN_BLOCK = 16, GOSSET__SCAN_MANY = 8 }; /* codes per block of the scan layout; queries at once */
 
 /**
  * A code of windows: four streams of bits, one per byte of its 32-bit words, in which every dimension is a window of 4
@@ -93,6 +93,14 @@ typedef struct gosset__kernels {
      */
     void (*scan_windows)(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                          const gosset__window_query *query, int32_t *scores);
+
+    /**
+     * The same for up to GOSSET__SCAN_MANY queries of one cell: scores[q * stride + c] is what scan_windows says of
+     * query q. What the codes mean and their lengths are worked out once. NULL: the level has nothing better than one
+     * after the other.
+     */
+    void (*scan_windows_many)(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
+                              const gosset__window_query *queries, uint32_t count, int32_t *scores, size_t stride);
 
     /**
      * y[r][j] = bias[j] + sum_i x[r][i] * w[i][j], i ascending, one fused multiply-add per term starting from

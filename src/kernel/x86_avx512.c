@@ -85,6 +85,15 @@ INLINE __m512i choose_bits(__m512i mask, __m512i a, __m512i b) {
     return _mm512_ternarylogic_epi64(mask, a, b, 0xCA);
 }
 
+/* `half`: minus half the gain; `along` and `square`: inner product and squared length for gain 1. */
+INLINE __m512i scores_of(__m512 gain, __m512 half, __m512 square, __m512 along, float from_centroid) {
+    const __m512 inner = _mm512_fmadd_ps(half, square, along);
+    __m512 s = _mm512_fmadd_ps(gain, inner, _mm512_set1_ps(-0.5f * from_centroid));
+    s = _mm512_max_ps(s, _mm512_set1_ps(-GOSSET__WINDOW_SCORE_MAX)); /* NaN gives the second operand */
+    s = _mm512_min_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_MAX));
+    return _mm512_cvtps_epi32(_mm512_mul_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_ONE)));
+}
+
 /* From sums to scores, as the specification orders it. */
 INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const gosset__windows *code,
                              const gosset__window_query *query) {
@@ -99,11 +108,7 @@ INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const 
     }
     const __m512 along = _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(t[0], t[1]), t[2]), _mm512_set1_ps(query->scale));
     const __m512 square = _mm512_add_ps(_mm512_add_ps(n[0], n[1]), n[2]);
-    const __m512 inner = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_set1_ps(-0.5f), gain), square, along);
-    __m512 s = _mm512_fmadd_ps(gain, inner, _mm512_set1_ps(-0.5f * query->square));
-    s = _mm512_max_ps(s, _mm512_set1_ps(-GOSSET__WINDOW_SCORE_MAX)); /* NaN gives the second operand */
-    s = _mm512_min_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_MAX));
-    return _mm512_cvtps_epi32(_mm512_mul_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_ONE)));
+    return scores_of(gain, _mm512_mul_ps(_mm512_set1_ps(-0.5f), gain), square, along, query->square);
 }
 
 /* The same of the first class: its levels are 2 window - 15, and need no table for the products. */
@@ -186,6 +191,121 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
     for (; b + 2 <= block_count; b += 2)
         window_blocks(blocks + b * block_size, 2, block_size, code, query, &tables, scores + 16 * b);
     if (b < block_count) window_blocks(blocks + b * block_size, 1, block_size, code, query, &tables, scores + 16 * b);
+}
+
+/* ---- codes, for several queries of a cell --------------------------------------------------- */
+
+/* Products of the queries in one class, and what they have come to in the classes before. */
+typedef struct many_sums {
+    __m512i product[GOSSET__SCAN_MANY];
+    __m512 along[GOSSET__SCAN_MANY];
+    __m512i norm;
+} many_sums;
+
+/* Four dimensions: `levels` (unsigned) and `squares` of 16 codes, `at` the place of the first. */
+INLINE void many_add(many_sums *sums, const int count, const gosset__window_query *queries, size_t at, __m512i levels,
+                     __m512i squares) {
+    sums->norm = _mm512_dpbusd_epi32(sums->norm, squares, _mm512_set1_epi8(1));
+    KERNEL_UNROLL
+    for (int q = 0; q < count; q++)
+        sums->product[q] = _mm512_dpbusd_epi32(sums->product[q], levels, broadcast4(queries[q].values + at));
+}
+
+INLINE void many_windows(many_sums *sums, const int count, const gosset__window_query *queries, size_t at, __m512i bits,
+                         const window_tables *tables, const int class) {
+    const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
+    many_add(sums, count, queries, at, _mm512_shuffle_epi8(tables->levels[class], window),
+             _mm512_shuffle_epi8(tables->squares[class], window));
+}
+
+/* A class begins: its levels are 16 too large. */
+INLINE void many_start(many_sums *sums, const int count, const gosset__window_query *queries, const int class) {
+    KERNEL_UNROLL
+    for (int q = 0; q < count; q++)
+        sums->product[q] = class == 0 ? _mm512_setzero_si512() : _mm512_set1_epi32(-16 * queries[q].sums[class]);
+    sums->norm = _mm512_setzero_si512();
+}
+
+/* A class ends: its part of the inner products, and what is returned of the squared length. */
+INLINE __m512 many_end(many_sums *sums, const int count, const gosset__windows *code, const int class) {
+    const __m512 step = _mm512_set1_ps(code->steps[class]);
+    KERNEL_UNROLL
+    for (int q = 0; q < count; q++) {
+        const __m512 along = _mm512_mul_ps(step, _mm512_cvtepi32_ps(sums->product[q]));
+        sums->along[q] = class == 0 ? along : _mm512_add_ps(sums->along[q], along);
+    }
+    return _mm512_mul_ps(_mm512_set1_ps(code->steps[class] * code->steps[class]), _mm512_cvtepi32_ps(sums->norm));
+}
+
+/* 16 codes; see window_blocks, whose results these are. */
+INLINE void many_block(const uint8_t *data, const int count, const gosset__windows *code,
+                       const gosset__window_query *queries, const window_tables *tables, int32_t *scores,
+                       size_t stride) {
+    const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07), low = _mm512_set1_epi8(0x0F);
+    many_sums sums;
+    __m512i now = _mm512_setzero_si512();
+    size_t at = 0;
+    many_start(&sums, count, queries, 0);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, at += 8) {
+        now = _mm512_loadu_si512(data);
+        const __m512i first = _mm512_and_si512(now, low), second = _mm512_and_si512(_mm512_srli_epi32(now, 4), low);
+        many_add(&sums, count, queries, at, first, _mm512_shuffle_epi8(tables->squares[0], first));
+        many_add(&sums, count, queries, at + 4, second, _mm512_shuffle_epi8(tables->squares[0], second));
+    }
+    const __m512i selected = _mm512_srli_epi32(now, 28);
+    const __m512i odd = _mm512_sub_epi32(_mm512_slli_epi32(selected, 1), _mm512_set1_epi32(15));
+    sums.norm = _mm512_sub_epi32(sums.norm, _mm512_mullo_epi32(odd, odd));
+    KERNEL_UNROLL
+    for (int q = 0; q < count; q++) /* levels of the first class are 2 window - 15 */
+        sums.product[q] =
+            _mm512_sub_epi32(_mm512_slli_epi32(sums.product[q], 1), _mm512_set1_epi32(15 * queries[q].sums[0]));
+    __m512 square = many_end(&sums, count, code, 0);
+    many_start(&sums, count, queries, 1);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, at += 16) {
+        const __m512i last = _mm512_srli_epi32(now, 6);
+        now = _mm512_loadu_si512(data);
+        many_windows(&sums, count, queries, at, choose_bits(crumb, last, _mm512_slli_epi32(now, 2)), tables, 1);
+        many_windows(&sums, count, queries, at + 4, now, tables, 1);
+        many_windows(&sums, count, queries, at + 8, _mm512_srli_epi32(now, 2), tables, 1);
+        many_windows(&sums, count, queries, at + 12, _mm512_srli_epi32(now, 4), tables, 1);
+    }
+    square = _mm512_add_ps(square, many_end(&sums, count, code, 1));
+    many_start(&sums, count, queries, 2);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, at += 32) {
+        const __m512i last = _mm512_srli_epi32(now, 5);
+        now = _mm512_loadu_si512(data);
+        const __m512i x = choose_bits(bit, last, _mm512_slli_epi32(now, 3));
+        many_windows(&sums, count, queries, at, x, tables, 2);
+        many_windows(&sums, count, queries, at + 4, _mm512_srli_epi32(x, 1), tables, 2);
+        many_windows(&sums, count, queries, at + 8, _mm512_srli_epi32(x, 2), tables, 2);
+        many_windows(&sums, count, queries, at + 12, now, tables, 2);
+        many_windows(&sums, count, queries, at + 16, _mm512_srli_epi32(now, 1), tables, 2);
+        many_windows(&sums, count, queries, at + 20, _mm512_srli_epi32(now, 2), tables, 2);
+        many_windows(&sums, count, queries, at + 24, _mm512_srli_epi32(now, 3), tables, 2);
+        many_windows(&sums, count, queries, at + 28, _mm512_srli_epi32(now, 4), tables, 2);
+    }
+    square = _mm512_add_ps(square, many_end(&sums, count, code, 2));
+    const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
+    const __m512 half = _mm512_mul_ps(_mm512_set1_ps(-0.5f), gain);
+    KERNEL_UNROLL
+    for (int q = 0; q < count; q++) {
+        const __m512 along = _mm512_mul_ps(sums.along[q], _mm512_set1_ps(queries[q].scale));
+        _mm512_storeu_si512(scores + (size_t)q * stride, scores_of(gain, half, square, along, queries[q].square));
+    }
+}
+
+#define MANY_BLOCKS(count)                                                                                             \
+    for (size_t b = 0; b < block_count; b++)                                                                           \
+    many_block(blocks + b * block_size, count, code, queries, &tables, scores + 16 * b, stride)
+
+static void scan_windows_many(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
+                              const gosset__window_query *queries, uint32_t count, int32_t *scores, size_t stride) {
+    const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
+    const window_tables tables = load_tables();
+    for (; count >= 8; count -= 8, queries += 8, scores += 8 * stride) MANY_BLOCKS(8);
+    for (; count >= 4; count -= 4, queries += 4, scores += 4 * stride) MANY_BLOCKS(4);
+    for (; count >= 2; count -= 2, queries += 2, scores += 2 * stride) MANY_BLOCKS(2);
+    if (count > 0) scan_windows(blocks, block_count, code, queries, scores);
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
@@ -524,6 +644,7 @@ const gosset__kernels gosset__kernels_avx512 = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
+    .scan_windows_many = scan_windows_many,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

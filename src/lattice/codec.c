@@ -285,7 +285,12 @@ const void *gosset__codec_view(const gosset__codec *codec, gosset__codec_query *
 
 void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks,
                         size_t block_count, int32_t *scores) {
-    codec->ops->scan(codec, view, cell, blocks, block_count, scores);
+    codec->ops->scan(codec, &view, 1, cell, blocks, block_count, scores, 0);
+}
+
+void gosset__codec_scan_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
+                             const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
+    codec->ops->scan(codec, views, count, cell, blocks, block_count, scores, stride);
 }
 
 void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell) {

@@ -13,8 +13,8 @@ typedef struct gosset__code_ops {
     void (*subject_set)(const gosset__codec *codec, const float *row, void *subject);
     size_t (*view_size)(const gosset__codec *codec);
     void (*view)(const gosset__codec *codec, const void *subject, uint32_t group, void *view);
-    void (*scan)(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks, size_t block_count,
-                 int32_t *scores);
+    void (*scan)(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
+                 const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 } gosset__code_ops;
 
 extern const gosset__code_ops gosset__code_point;    /* codec_point.c: the nearest point of the code lattice */

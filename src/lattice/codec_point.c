@@ -46,10 +46,11 @@ static void view(const gosset__codec *codec, const void *subject, uint32_t group
     memcpy(view, subject, codec->codes->dimension);
 }
 
-static void scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks, size_t block_count,
-                 int32_t *scores) {
+static void scan(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
+                 const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     (void)cell; /* the points of all cells are of one length: inner products compare as they are */
-    codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, view, scores);
+    for (uint32_t i = 0; i < count; i++)
+        codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, views[i], scores + i * stride);
 }
 
 const gosset__code_ops gosset__code_point = {encode, decode, block, query_size, subject_set, query_size, view, scan};

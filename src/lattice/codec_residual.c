@@ -132,13 +132,23 @@ static void view(const gosset__codec *codec, const void *from, uint32_t group, v
     memcpy(features + turned, self->features + turned, (p->features - turned) * sizeof *features);
 }
 
-static void scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks, size_t block_count,
-                 int32_t *scores) {
+static void scan(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
+                 const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     const gosset__residual *p = codec->residual;
-    _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
-    gosset__window_query rest = {.values = values};
-    codec->kernels->window_query(view, p->centroids + (size_t)cell * p->features, p->features, &p->windows, &rest);
-    codec->kernels->scan_windows(blocks, block_count, &p->windows, &rest, scores);
+    const gosset__kernels *kernels = codec->kernels;
+    const float *centroid = p->centroids + (size_t)cell * p->features;
+    _Alignas(64) int8_t values[GOSSET__SCAN_MANY][GOSSET__WINDOWS_MAX_PLACES];
+    gosset__window_query rest[GOSSET__SCAN_MANY];
+    for (uint32_t i = 0; i < count; i++) {
+        rest[i].values = values[i];
+        kernels->window_query(views[i], centroid, p->features, &p->windows, &rest[i]);
+    }
+    if (count > 1 && kernels->scan_windows_many != NULL) {
+        kernels->scan_windows_many(blocks, block_count, &p->windows, rest, count, scores, stride);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        kernels->scan_windows(blocks, block_count, &p->windows, &rest[i], scores + i * stride);
 }
 
 const gosset__code_ops gosset__code_residual = {encode,      decode,    block, subject_size,

@@ -45,6 +45,17 @@ static void scan_windows_16(const gosset__kernels *k, bench_data *d) {
 static void scan_windows_32(const gosset__kernels *k, bench_data *d) {
     scan_windows_of(k, d, (uint32_t[]){5, 3, 0});
 }
+static void scan_windows_8_queries(const gosset__kernels *k, bench_data *d) {
+    const gosset__windows code = {.words = {5, 3, 0}, .steps = {1e-3f, 1e-3f, 1e-3f}};
+    gosset__window_query queries[GOSSET__SCAN_MANY];
+    for (int q = 0; q < GOSSET__SCAN_MANY; q++)
+        queries[q] = (gosset__window_query){.values = d->query, .scale = 1e-4f, .square = 1};
+    if (k->scan_windows_many != NULL) {
+        k->scan_windows_many(d->bytes, 32, &code, queries, GOSSET__SCAN_MANY, d->scores, 512);
+        return;
+    }
+    for (int q = 0; q < GOSSET__SCAN_MANY; q++) k->scan_windows(d->bytes, 32, &code, &queries[q], d->scores + 512 * q);
+}
 static void scan_32(const gosset__kernels *k, bench_data *d) {
     k->scan_nibble(d->bytes, 4096, 32, d->query, d->scores);
 }
@@ -108,6 +119,7 @@ static const bench_case cases[] = {
     {"scan_nibble 64 dims, L1", scan_64_l1, "code", 512, 0, 512 * 32.0},
     {"scan_windows 16 bytes, L2", scan_windows_16, "code", 32768, 0, 32768 * 16.0},
     {"scan_windows 32 bytes, L2", scan_windows_32, "code", 32768, 0, 32768 * 32.0},
+    {"... for 8 queries, L1", scan_windows_8_queries, "pair", 8 * 512, 0, 512 * 32.0},
     {"scan_nibble 32 dims, L2", scan_32, "code", 65536, 0, 65536 * 16.0},
     {"select_above, none found", select_few, "score", 1 << 15, 0, 4.0 * (1 << 15)},
     {"dense 256 rows, 512x512", dense_256, DENSE(256, 512, 512)},

@@ -251,10 +251,12 @@ START_TEST(kernel_equals_specification_on_every_level) {
     for (uint32_t i = 1; gosset__kernels_level(i); i++) {
         const gosset__kernels *level = gosset__kernels_level(i);
         size_t compared = walk_kernel(_i, level, scalar);
-        static const size_t expected[KERNEL_COUNT] = {390, 500, 756, 648, 733, 200, 960, 96,
-                                                      96,  216, 216, 216, 216, 96,  96,  96};
-        ck_assert_msg(compared == expected[_i], "%s, level %s: expected %zu comparisons, made %zu", kernel_names[_i],
-                      level->name, expected[_i], compared);
+        static const size_t all[KERNEL_COUNT] = {390, 500, 756, 648, 733, 200, 960, 96, 96,
+                                                 216, 216, 216, 216, 96,  96,  96,  288};
+        const int absent = _i == KERNEL_COUNT - 1 && !level->scan_windows_many; /* the only one a level may lack */
+        const size_t expected = absent ? 0 : all[_i];
+        ck_assert_msg(compared == expected, "%s, level %s: expected %zu comparisons, made %zu", kernel_names[_i],
+                      level->name, expected, compared);
     }
 }
 END_TEST
@@ -266,6 +268,7 @@ START_TEST(every_level_brings_kernels_of_its_own) {
         ck_assert_str_ne(level->name, below->name);
         ck_assert(level->scan_nibble != below->scan_nibble);
         ck_assert(level->scan_windows != below->scan_windows && level->window_query != below->window_query);
+        ck_assert(!level->scan_windows_many || level->scan_windows_many != below->scan_windows_many);
         ck_assert(level->dense != below->dense && level->turn != below->turn);
         ck_assert(level->dot_rows != below->dot_rows);
         ck_assert(level->l2_f32 != below->l2_f32 && level->dot_f32 != below->dot_f32);

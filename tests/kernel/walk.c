@@ -118,6 +118,54 @@ static size_t walk_scan_windows(const gosset__kernels *level, const gosset__kern
     return done;
 }
 
+/* Several queries of a cell: what scan_windows of the specification says of each. */
+static size_t many_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
+                        size_t block_count, uint32_t count) {
+    gosset__rng rng = gosset__rng_make(289 * words[0] + 17 * words[1] + words[2], count);
+    const gosset__windows code = windows_of(words[0], words[1], words[2]);
+    const uint32_t places = gosset__windows_places(&code);
+    const size_t size = block_count * 64 * (words[0] + words[1] + words[2]), stride = block_count * 16 + count % 3;
+    char shape[96];
+    snprintf(shape, sizeof shape, "%zu blocks of %u + %u + %u words, %u queries", block_count, words[0], words[1],
+             words[2], count);
+    guarded blocks = guarded_make(size, slack_of(block_count, 1));
+    guarded values = guarded_make((size_t)count * places, 0);
+    guarded found = guarded_make(((count - 1) * stride + block_count * 16) * 4, slack_of(count, 4));
+    guarded expected = guarded_make(block_count * 64, 0);
+    gosset__window_query queries[GOSSET__SCAN_MANY] = {{0}};
+    fill_bytes(&rng, blocks.data, size, 0);
+    fill_bytes(&rng, values.data, (size_t)count * places, 0);
+    for (uint32_t q = 0; q < count; q++) {
+        queries[q].values = (int8_t *)values.data + (size_t)q * places;
+        queries[q].values[8 * words[0] - 1] = 0;
+        queries[q].scale = 1e-4f * (float)(q + 1);
+        queries[q].square = 0.25f * (float)q;
+        for (uint32_t k = 0, i = 0, end = 0; k < 3; k++)
+            for (end += (8u << k) * words[k]; i < end; i++) queries[q].sums[k] += queries[q].values[i];
+    }
+    level->scan_windows_many(blocks.data, block_count, &code, queries, count, found.data, stride);
+    for (uint32_t q = 0; q < count; q++) {
+        reference->scan_windows(blocks.data, block_count, &code, &queries[q], expected.data);
+        compare((int32_t *)found.data + q * stride, expected.data, block_count * 64, "scan_windows_many", level->name,
+                shape);
+    }
+    guarded_free(&blocks);
+    guarded_free(&values);
+    guarded_free(&found);
+    guarded_free(&expected);
+    return 1;
+}
+
+static size_t walk_scan_windows_many(const gosset__kernels *level, const gosset__kernels *reference) {
+    size_t done = 0;
+    for (uint32_t n = 1; n < 4; n++)
+        for (uint32_t c = 0; c < 4; c++)
+            for (uint32_t b = 0; b < 3; b++)
+                for (uint32_t count = 1; count <= GOSSET__SCAN_MANY && level->scan_windows_many != NULL; count++)
+                    done += many_once(level, reference, (uint32_t[]){n, c, b}, 1 + (n + c + b) % 4, count);
+    return done;
+}
+
 static size_t window_query_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
                                 uint32_t extra, float size) {
     gosset__rng rng = gosset__rng_make(31 * words[0] + 7 * words[1] + words[2], extra);
@@ -413,8 +461,9 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
 }
 
 const char *const kernel_names[KERNEL_COUNT] = {
-    "scan_nibble", "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
-    "dot_f32",     "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16"};
+    "scan_nibble",      "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
+    "dot_f32",          "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16",
+    "scan_windows_many"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {
@@ -434,6 +483,8 @@ size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernel
         return walk_dot_rows(level, reference);
     case 15:
         return walk_widen(level, reference);
+    case 16:
+        return walk_scan_windows_many(level, reference);
     default:
         return walk_pair(level, reference, (pair_kernel)(index - 7));
     }
