@@ -29,7 +29,7 @@ static const char usage[] =
     "search:\n"
     "  -k N             neighbours asked for (default 10)\n"
     "  --repeat N       timed passes over the queries (default 3); the median is reported\n"
-    "  --io NAME        Gosset's way of reading: auto (default), uring, threads, memory\n"
+    "  --io LIST        Gosset's ways of reading: auto (default), uring, threads, memory\n"
     "\n"
     "codes:\n"
     "  --minutes N      CPU-minutes a FAISS code may take, over all threads (default 15)\n"

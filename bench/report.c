@@ -93,6 +93,42 @@ static void write_search_table(const bench_report *report, FILE *file) {
     fputc('\n', file);
 }
 
+/* The value on one thread that is compared: queries a second of all in one call, or of one after the other. */
+static double speed(const bench_point *point, int single) {
+    return single ? 1e6 / point->p50_us : point->queries_per_second[0];
+}
+
+static const bench_point *fastest(const bench_report *report, const char *system, double recall, int single) {
+    const bench_point *best = NULL;
+    for (uint32_t i = 0; i < report->results->point_count; i++) {
+        const bench_point *point = &report->results->points[i];
+        if (strcmp(point->system, system) != 0 || point->recall < recall) continue;
+        if (!best || speed(point, single) > speed(best, single)) best = point;
+    }
+    return best;
+}
+
+/* Gosset with its vectors in memory beside each rival, like against like. */
+static void write_ratios(const bench_report *report, FILE *file) {
+    static const char *const own[] = {"Gosset in memory, batches", "Gosset in memory"};
+    const bench_results *results = report->results;
+    uint32_t written = 0;
+    for (uint32_t i = 0; i < results->point_count; i++) {
+        const char *rival = results->points[i].system;
+        if (!is_first(report, i) || strncmp(rival, "Gosset", 6) == 0) continue;
+        for (int single = 0; single < 2; single++) {
+            const bench_point *a = fastest(report, own[single], 0.95, single);
+            const bench_point *b = fastest(report, rival, 0.95, single);
+            if (!a || !b) continue;
+            if (!written++) fprintf(file, "One CPU thread, recall at least 0.95, vectors in memory:\n\n");
+            fprintf(file, "* %s: Gosset %.0f queries/s, %s %.0f: **%.1f times** (recall %.4f and %.4f)\n",
+                    single ? "one query at a time (1 / median latency)" : "all queries in one call", speed(a, single),
+                    rival, speed(b, single), speed(a, single) / speed(b, single), a->recall, b->recall);
+        }
+    }
+    if (written) fputc('\n', file);
+}
+
 static void write_notes(const bench_report *report, FILE *file) {
     for (uint32_t i = 0; i < report->results->failure_count; i++) fprintf(file, "* %s\n", report->results->failures[i]);
     if (report->results->failure_count) fputc('\n', file);
@@ -189,8 +225,13 @@ void bench_report_table(const bench_report *report, const char *suffix, const ch
     write_notes(report, stdout);
 }
 
+static void write_search(const bench_report *report, FILE *file) {
+    write_search_table(report, file);
+    write_ratios(report, file);
+}
+
 void bench_report_search(const bench_report *report) {
-    bench_report_table(report, "-search.md", "Search", write_search_table);
+    bench_report_table(report, "-search.md", "Search", write_search);
     write_search_json(report);
     plot(report, 0);
     plot(report, 1);

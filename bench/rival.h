@@ -7,8 +7,9 @@
 /** FAISS systems by name, comma-separated; NULL = all. Each is built and searched in a process of its own. */
 void bench_faiss(const bench_data *data, const bench_plan *plan, const char *names, bench_results *results);
 
-/** An index directory, searched through Gosset's public API at calibrated recall targets. */
-void bench_gosset(const bench_data *data, const bench_plan *plan, const char *directory, const char *io,
+/** An index directory, searched through Gosset's public API at calibrated recall targets: for each of `ios`
+ *  (comma-separated) one query a call, and many. */
+void bench_gosset(const bench_data *data, const bench_plan *plan, const char *directory, const char *ios,
                   bench_results *results);
 
 /**

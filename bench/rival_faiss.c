@@ -29,10 +29,10 @@ static const faiss_system systems[] = {
     {"IVF-Flat", "IVF%L,Flat", {{"nprobe", {1, 2, 4, 8, 16, 32, 64, 128, 0}}, {NULL, {0}}}},
     {"IVF-PQ+rerank",
      "IVF%L,PQ%Bnp,RFlat",
-     {{"nprobe", {2, 4, 8, 16, 32, 64, 128, 0}}, {"k_factor_rf", {2, 4, 8, 16, 0}}}},
+     {{"nprobe", {4, 8, 16, 32, 48, 64, 96, 128, 0}}, {"k_factor_rf", {2, 4, 8, 0}}}},
     {"IVF-OPQ-fastscan+rerank",
      "OPQ%B_%D,IVF%L,PQ%Nx4fs,RFlat",
-     {{"nprobe", {2, 4, 8, 16, 32, 64, 128, 0}}, {"k_factor_rf", {2, 4, 8, 16, 0}}}},
+     {{"nprobe", {4, 8, 16, 32, 48, 64, 96, 128, 0}}, {"k_factor_rf", {2, 4, 8, 0}}}},
     {"HNSW", "HNSW32", {{"efSearch", {10, 16, 24, 32, 48, 64, 96, 128, 256, 0}}, {NULL, {0}}}},
 };
 

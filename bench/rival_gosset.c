@@ -1,4 +1,7 @@
-/* Gosset through its public API: one searcher a thread, one query a call, at calibrated recall targets. */
+/*
+ * Gosset through its public API: one searcher a thread, at calibrated recall targets. One query a call, as a service
+ * has them, or all of a thread's in one call, as FAISS gets them.
+ */
 #include "rival.h"
 
 #include <gosset/gosset.h>
@@ -14,7 +17,8 @@ static const double targets[] = {0.80, 0.85, 0.90, 0.93, 0.95, 0.97, 0.98, 0.99,
 typedef struct gosset_run {
     const bench_data *data;
     const bench_plan *plan;
-    const char *directory, *io;
+    const char *directory, *io, *system;
+    int batch; /* all queries of a thread in one call */
     gosset_index *index;
     gosset_searcher *searchers[64];
     bench_results *results;
@@ -26,12 +30,12 @@ static void leave(bench_results *results) {
     _exit(1);
 }
 
-/* One thread's share: rows are claimed in small runs, so that a slow thread does not hold up the end. */
+/* One thread's share: rows are claimed one by one, so that a slow thread does not hold up the end, or all at once. */
 typedef struct share {
     gosset_run *run;
     gosset_searcher *searcher;
     atomic_size_t *next;
-    size_t first, end;
+    size_t first, end, call; /* call: rows claimed at a time */
     int64_t *ids;
     int failed;
 } share;
@@ -42,12 +46,12 @@ static void *search_share(void *context) {
     size_t width = query->type == GOSSET_F32 ? 4 : 1;
     size_t stride = query->stride ? query->stride : query->dimension * width;
     uint32_t k = own->run->plan->k;
-    for (size_t row; (row = atomic_fetch_add(own->next, 1)) < own->end;) {
-        gosset_vectors one = *query;
-        one.data = (const char *)query->data + row * stride;
-        one.count = 1;
+    for (size_t row; (row = atomic_fetch_add(own->next, own->call)) < own->end;) {
+        gosset_vectors part = *query;
+        part.data = (const char *)query->data + row * stride;
+        part.count = own->end - row < own->call ? own->end - row : own->call;
         uint64_t *ids = (uint64_t *)own->ids + (row - own->first) * k; /* GOSSET_NO_ID reads as -1 */
-        if (gosset_searcher_search(own->searcher, &one, k, ids, NULL) != GOSSET_OK) {
+        if (gosset_searcher_search(own->searcher, &part, k, ids, NULL) != GOSSET_OK) {
             fprintf(stderr, "Gosset: %s\n", gosset_last_error());
             own->failed = 1;
             break;
@@ -61,8 +65,9 @@ static void search(void *context, size_t first, size_t count, uint32_t threads, 
     atomic_size_t next = first;
     pthread_t handles[64];
     share shares[64];
+    const size_t call = run->batch && count > threads ? (count + threads - 1) / threads : 1;
     for (uint32_t i = 0; i < threads; i++) {
-        shares[i] = (share){run, run->searchers[i], &next, first, first + count, ids, 0};
+        shares[i] = (share){run, run->searchers[i], &next, first, first + count, call, ids, 0};
         if (i > 0 && pthread_create(&handles[i], NULL, search_share, &shares[i]) != 0) bench_fail("no thread");
     }
     search_share(&shares[0]);
@@ -95,7 +100,7 @@ static void measure(gosset_run *run, const gosset_index_info *info, uint32_t thr
     snprintf(setting, sizeof setting, "recall %g (probe %u, rerank %u)", target, found.probe, found.rerank);
     for (uint32_t i = 0; i < threads; i++)
         if (gosset_searcher_set(run->searchers[i], &options) != GOSSET_OK) leave(run->results);
-    bench_point *point = bench_add_point(run->results, "Gosset", setting);
+    bench_point *point = bench_add_point(run->results, run->system, setting);
     gosset_model_info model = {.struct_size = sizeof model};
     if (gosset_model_describe(info->model, &model) == GOSSET_OK) point->train_seconds = model.train_seconds;
     point->bytes_per_vector = (double)info->resident_bytes / (double)info->vector_count;
@@ -127,11 +132,24 @@ static void run_gosset(void *context, bench_results *results) {
     gosset_index_close(run->index);
 }
 
-void bench_gosset(const bench_data *data, const bench_plan *plan, const char *directory, const char *io,
-                  bench_results *results) {
+static void bench_one(const bench_data *data, const bench_plan *plan, const char *directory, const char *io, int batch,
+                      bench_results *results) {
+    char system[40];
     gosset_run *run = bench_memory(sizeof *run);
     memset(run, 0, sizeof *run);
-    run->data = data, run->plan = plan, run->directory = directory, run->io = io;
-    bench_isolated("Gosset", run_gosset, run, plan->limit_seconds, results);
+    snprintf(system, sizeof system, "Gosset%s%s", strcmp(io, "memory") == 0 ? " in memory" : "",
+             batch ? ", batches" : "");
+    run->data = data, run->plan = plan, run->directory = directory;
+    run->io = io, run->system = system, run->batch = batch;
+    bench_isolated(system, run_gosset, run, plan->limit_seconds, results);
     free(run);
+}
+
+void bench_gosset(const bench_data *data, const bench_plan *plan, const char *directory, const char *ios,
+                  bench_results *results) {
+    char io[16];
+    for (const char *at = ios; *at; at += strcspn(at, ","), at += *at == ',') {
+        snprintf(io, sizeof io, "%.*s", (int)strcspn(at, ","), at);
+        for (int batch = 0; batch < 2; batch++) bench_one(data, plan, directory, io, batch, results);
+    }
 }
