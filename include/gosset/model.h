@@ -38,6 +38,13 @@ typedef struct gosset_train_config {
     uint64_t seed;
     const char *checkpoint; /* file written after every epoch and on cancellation; NULL = none */
     int resume;             /* non-zero: continue from `checkpoint`, which must exist */
+    /**
+     * A sample of queries, for those that are distributed otherwise than the vectors; NULL = none. At least 100 of the
+     * learn set's dimension, borrowed for the call. The map of base vectors does not depend on them. Half of
+     * them (1,000 at most) are held out: they decide whether queries get a last layer of their own, and are
+     * what indexes are calibrated with.
+     */
+    const gosset_vectors *learn_queries;
 } gosset_train_config;
 
 /**
@@ -72,6 +79,7 @@ typedef struct gosset_model_info {
     uint64_t seed, learn_count, parameter_count;
     double train_seconds, validation_recall; /* recall@10 of the codes on held-out learn vectors */
     uint64_t fingerprint; /* XXH3 of the model's content: indexes remember it */
+    uint32_t query_layer; /* 1: queries have a last layer of their own, 0: that of base vectors */
 } gosset_model_info;
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_describe(const gosset_model *model,
                                                                    gosset_model_info *info);

@@ -9,7 +9,7 @@
 
 typedef struct train_options {
     common_options common;
-    const char *learn, *out, *loss, *lattice, *cells, *checkpoint;
+    const char *learn, *learn_query, *out, *loss, *lattice, *cells, *checkpoint;
     uint32_t bytes, width, output_dimension, epochs, batch;
     double minutes, lambda, rate;
     uint64_t seed;
@@ -22,6 +22,8 @@ static int parse(const command *self, train_options *options, int argc, char **a
     const option_row rows[] = {
         {'l', "learn", OPTION_TEXT, &options->learn, 1, "FILE",
          "vectors to learn from; 1,000 at least, 100,000 is good"},
+        {'q', "learn-query", OPTION_TEXT, &options->learn_query, 0, "FILE",
+         "a sample of queries that are not like the vectors; 100 at least, 1,000 is good"},
         {'o', "out", OPTION_TEXT, &options->out, 1, "FILE", "the model to write"},
         {'b', "bytes", OPTION_COUNT, &options->bytes, 0, "N", "bytes of memory a vector's code may take (default 32)"},
         {'m', "metric", OPTION_METRIC, &options->metric, 0, "NAME", "l2 (default), ip or cosine"},
@@ -49,7 +51,8 @@ static int parse(const command *self, train_options *options, int argc, char **a
     return -1;
 }
 
-static gosset_train_config make_config(const train_options *options, const gosset_env *env, const char *checkpoint) {
+static gosset_train_config make_config(const train_options *options, const gosset_env *env, const char *checkpoint,
+                                       const gosset_vectors *queries) {
     gosset_train_config config = {.struct_size = sizeof config,
                                   .env = env,
                                   .metric = options->metric,
@@ -65,7 +68,8 @@ static gosset_train_config make_config(const train_options *options, const gosse
                                   .learning_rate = (float)options->rate,
                                   .seed = options->seed,
                                   .checkpoint = checkpoint,
-                                  .resume = options->resume};
+                                  .resume = options->resume,
+                                  .learn_queries = options->learn_query ? queries : NULL};
     /* In the library zero means the default, on the command line it means zero. */
     if (!isnan(options->lambda)) config.uniformity = options->lambda > 0 ? (float)options->lambda : -1.0f;
     return config;
@@ -87,15 +91,17 @@ static int run(const command *self, int argc, char **argv) {
         return usage_error(self, "--out: the name is too long");
     const char *kept = options.checkpoint ? options.checkpoint : checkpoint;
     cli_session session;
-    gosset_dataset *learn = NULL;
-    gosset_vectors vectors;
+    gosset_dataset *learn = NULL, *asked = NULL;
+    gosset_vectors vectors, queries;
     gosset_model *model = NULL;
     session_start(&session, self, &options.common);
     code = EXIT_OK;
-    if (gosset_dataset_open(&learn, options.learn) != GOSSET_OK || gosset_dataset_map(learn, &vectors) != GOSSET_OK) {
+    if (gosset_dataset_open(&learn, options.learn) != GOSSET_OK || gosset_dataset_map(learn, &vectors) != GOSSET_OK ||
+        (options.learn_query && (gosset_dataset_open(&asked, options.learn_query) != GOSSET_OK ||
+                                 gosset_dataset_map(asked, &queries) != GOSSET_OK))) {
         code = session_dataset_failed(&session);
     } else {
-        const gosset_train_config config = make_config(&options, &session.env, kept);
+        const gosset_train_config config = make_config(&options, &session.env, kept, &queries);
         gosset_status status = gosset_train(&model, &vectors, &config);
         if (status == GOSSET_OK) status = gosset_model_save(model, options.out);
         if (status != GOSSET_OK) code = session_failed(&session, status);
@@ -106,6 +112,7 @@ static int run(const command *self, int argc, char **argv) {
     }
     if (code == EXIT_OK && !options.checkpoint) unlink(checkpoint);
     gosset_model_free(model);
+    gosset_dataset_close(asked);
     gosset_dataset_close(learn);
     return session_end(&session, code);
 }
@@ -118,6 +125,9 @@ const command command_train = {
         "Trains the small network that spreads vectors over the sphere. Do it once on a sample of the data; any\n"
         "number of indexes can then be built with the model, and merged. Part of the sample is held out: it picks\n"
         "the best epoch and later tells each index how hard to search for a wanted recall.\n\n"
+        "When the map is finished, the last layer of queries is trained once more, so that queries come to lie where\n"
+        "their neighbours do; it is kept if held-out queries then need to look at fewer vectors. With --learn-query\n"
+        "these are queries of yours: half of them, at most 1,000, are held out and calibrate indexes as well.\n\n"
         "Ctrl-C keeps the state in the checkpoint; the same command with --resume goes on from there.\n"
         "Losses: 'rank' is the triplet loss of Sablayrolles et al. (2019); without --loss the best known is used.",
     .example = "  gosset train --learn learn.fvecs --out photos.model --bytes 16 --minutes 5",

@@ -108,6 +108,7 @@ gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_
     gosset_status status;
     memset(settings, 0, sizeof *settings);
     GOSSET_TRY(check_learn(learn));
+    if (config->learn_queries) GOSSET_TRY(gosset__given_check(config->learn_queries, learn->dimension));
     settings->metric = config->metric;
     settings->loss = gosset__loss_find(config->loss);
     settings->seed = config->seed;

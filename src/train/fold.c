@@ -103,6 +103,14 @@ typedef struct embed_job {
     size_t scratch_size;
 } embed_job;
 
+void gosset__hidden(const gosset__shape *shape, const gosset__folded *folded, const float *inputs, size_t rows,
+                    float *first, float *second) {
+    gosset__product(rows, shape->width, shape->features, inputs, folded->w1, 0, first);
+    add_bias(rows, shape->width, folded->bias1, 1, first);
+    gosset__product(rows, shape->width, shape->width, first, folded->w2, 0, second);
+    add_bias(rows, shape->width, folded->bias2, 1, second);
+}
+
 static gosset_status embed_block(void *context, size_t item, uint32_t worker) {
     const embed_job *self = context;
     const gosset__folded *f = self->folded;
@@ -112,10 +120,7 @@ static gosset_status embed_block(void *context, size_t item, uint32_t worker) {
     float *h2 = h1 + ROW_BLOCK * width, *norms = h2 + ROW_BLOCK * width;
     const float *x = self->inputs + first * features;
     float *z = self->latents + first * output;
-    gosset__product(rows, width, features, x, f->w1, 0, h1);
-    add_bias(rows, width, f->bias1, 1, h1);
-    gosset__product(rows, width, width, h1, f->w2, 0, h2);
-    add_bias(rows, width, f->bias2, 1, h2);
+    gosset__hidden(self->shape, f, x, rows, h1, h2);
     gosset__product(rows, output, width, h2, f->w3, 0, z);
     if (self->shape->skip) gosset__product(rows, output, features, x, f->skip, 1, z);
     add_bias(rows, output, f->bias3, 0, z);

@@ -125,7 +125,7 @@ gosset_status gosset__learn_prepare(gosset__trainer *trainer, const gosset_vecto
     preprocess_rows(trainer, learn, GOSSET_QUERY, order, held_out, self->queries);
     preprocess_rows(trainer, learn, GOSSET_BASE, order + held_out, self->count, self->owned[0]);
     if (self->owned[1]) preprocess_rows(trainer, learn, GOSSET_QUERY, order + held_out, self->count, self->owned[1]);
-    for (uint32_t i = 0; i < trainer->model->held_out_count; i++)
+    for (uint32_t i = 0; i < trainer->model->held_out_count && i < held_out; i++)
         gosset__vector_row(learn, order[i], trainer->model->held_out + (size_t)i * learn->dimension);
     GOSSET_TRY(find_neighbours(trainer));
     GOSSET_TRY(find_truth(trainer));

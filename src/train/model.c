@@ -97,6 +97,13 @@ out:
     return status;
 }
 
+gosset_status gosset__model_make_query(gosset_model *model) {
+    const size_t count = gosset__last_count(&model->shape);
+    model->query_last = gosset__alloc_array(&model->env, count, sizeof(float));
+    if (!model->query_last) return gosset__no_memory("last layer of queries", count * sizeof(float));
+    return create_layer(model, &model->query_layer, model->layers[2].in, model->shape.output);
+}
+
 void gosset_model_free(gosset_model *model) {
     if (!model) return;
     gosset__env env = model->env;
@@ -107,6 +114,9 @@ void gosset_model_free(gosset_model *model) {
     gosset__free(&env, model->group);
     gosset__free(&env, model->rotate.weights);
     gosset__free(&env, model->rotate.bias);
+    gosset__free(&env, model->query_last);
+    gosset__free(&env, model->query_layer.weights);
+    gosset__free(&env, model->query_layer.bias);
     for (int i = 0; i < 3; i++) {
         gosset__free(&env, model->layers[i].weights);
         gosset__free(&env, model->layers[i].bias);
@@ -125,16 +135,25 @@ static void pad_rows(gosset__dense *layer, uint32_t first, uint32_t rows, uint32
         memcpy(layer->weights + (size_t)(first + r) * layer->out, from + (size_t)r * columns, columns * sizeof *from);
 }
 
+static void pad_last(const gosset_model *model, gosset__dense *layer, const gosset__folded *last) {
+    const gosset__shape *shape = &model->shape;
+    pad_rows(layer, 0, shape->width, shape->output, last->w3);
+    if (shape->skip) pad_rows(layer, model->layers[1].out, shape->features, shape->output, last->skip);
+    memcpy(layer->bias, last->bias3, shape->output * sizeof(float));
+}
+
 gosset_status gosset__model_finish(gosset_model *model) {
     const gosset__shape *shape = &model->shape;
     gosset__folded folded = gosset__folded_view(shape, model->folded);
     pad_rows(&model->layers[0], 0, shape->features, shape->width, folded.w1);
     pad_rows(&model->layers[1], 0, shape->width, shape->width, folded.w2);
-    pad_rows(&model->layers[2], 0, shape->width, shape->output, folded.w3);
-    if (shape->skip) pad_rows(&model->layers[2], model->layers[1].out, shape->features, shape->output, folded.skip);
+    pad_last(model, &model->layers[2], &folded);
+    if (model->query_last) {
+        const gosset__folded last = gosset__last_view(shape, model->query_last);
+        pad_last(model, &model->query_layer, &last);
+    }
     memcpy(model->layers[0].bias, folded.bias1, shape->width * sizeof(float));
     memcpy(model->layers[1].bias, folded.bias2, shape->width * sizeof(float));
-    memcpy(model->layers[2].bias, folded.bias3, shape->output * sizeof(float));
     const uint32_t columns = model->residual.features;
     if (columns > 0) pad_rows(&model->rotate, 0, shape->features, columns, model->rotation);
     gosset_status status = gosset__codec_create(&model->codec, model->cell_lattice, model->code_lattice,
@@ -157,6 +176,8 @@ gosset__model_held gosset__model_measure(const gosset_model *model) {
                                .rest = sizeof *model + gosset__codec_held(model->codec) + model->code_lattice->held +
                                        model->cell_lattice->held + stored * sizeof(float)};
     for (int i = 0; i < 3; i++) held.network += layer_size(&model->layers[i]);
+    if (model->query_last)
+        held.network += layer_size(&model->query_layer) + gosset__last_count(&model->shape) * sizeof(float);
     if (columns == 0) return held;
     held.network += layer_size(&model->rotate);
     held.centroids = cells * columns * sizeof(float);
@@ -187,6 +208,7 @@ gosset_status gosset_model_describe(const gosset_model *model, gosset_model_info
         .train_seconds = model->train_seconds,
         .validation_recall = model->validation_recall,
         .fingerprint = model->fingerprint,
+        .query_layer = model->query_last != NULL,
     };
     return gosset__info_write(info, &own, sizeof own, "gosset_model_info");
 }
@@ -250,9 +272,10 @@ static void map_features(const gosset_model *model, const gosset__kernels *kerne
     for (size_t r = 0; r < rows; r++) memcpy(out + r * stride, s->rotated + r * rotate->out, columns * sizeof(float));
 }
 
-static void map_latents(const gosset_model *model, const gosset__kernels *kernels, size_t rows, const activations *s,
-                        float *out, size_t stride) {
+static void map_latents(const gosset_model *model, const gosset__kernels *kernels, gosset_side side, size_t rows,
+                        const activations *s, float *out, size_t stride) {
     const gosset__dense *layers = model->layers;
+    const gosset__dense *last = side == GOSSET_QUERY && model->query_last ? &model->query_layer : &layers[2];
     size_t features = model->shape.features, hidden = layers[1].out;
     kernels->dense(s->features, rows, layers[0].in, layers[0].out, layers[0].weights, layers[0].bias, 1, s->first);
     kernels->dense(s->first, rows, layers[1].in, layers[1].out, layers[1].weights, layers[1].bias, 1, s->second);
@@ -261,7 +284,7 @@ static void map_latents(const gosset_model *model, const gosset__kernels *kernel
         memcpy(row, s->second + r * hidden, hidden * sizeof(float));
         memcpy(row + hidden, s->features + r * features, features * sizeof(float));
     }
-    kernels->dense(s->joined, rows, layers[2].in, layers[2].out, layers[2].weights, layers[2].bias, 0, s->output);
+    kernels->dense(s->joined, rows, last->in, last->out, last->weights, last->bias, 0, s->output);
     for (size_t r = 0; r < rows; r++) write_latent(model, kernels, s->output + r * layers[2].out, out + r * stride);
 }
 
@@ -277,7 +300,7 @@ void gosset__model_map_to(const gosset_model *model, const gosset__kernels *kern
             gosset__preprocess_row(&model->preprocess, kernels, side, vectors, at + r,
                                    s.features + r * model->shape.features);
         if (target->latents)
-            map_latents(model, kernels, rows, &s, target->latents + at * target->stride, target->stride);
+            map_latents(model, kernels, side, rows, &s, target->latents + at * target->stride, target->stride);
         if (target->features && model->rotation)
             map_features(model, kernels, rows, &s, target->features + at * target->stride, target->stride);
     }

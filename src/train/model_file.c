@@ -30,6 +30,7 @@ enum {
     SECTION_TURNS,
     SECTION_GROUPS,
     SECTION_TIMING,
+    SECTION_QUERY, /* only where queries have a last layer of their own */
     SECTION_COUNT
 };
 
@@ -47,7 +48,12 @@ typedef struct plan {
     gosset_metric metric;
     gosset__residual residual;
     uint64_t cells;
+    int query; /* queries have a last layer of their own */
 } plan;
+
+static int count_sections(const plan *p) {
+    return p->query ? SECTION_COUNT : SECTION_QUERY;
+}
 
 static plan plan_of(const gosset_model *model) {
     return (plan){.shape = model->shape,
@@ -55,6 +61,7 @@ static plan plan_of(const gosset_model *model) {
                   .held_out = model->held_out_count,
                   .metric = model->preprocess.metric,
                   .residual = model->residual,
+                  .query = model->query_last != NULL,
                   .cells = model->cell_lattice->point_count.word[0]};
 }
 
@@ -70,6 +77,7 @@ static uint64_t lay_sections(const plan *p, section *sections) {
         p->residual.groups * turned * turned * 4,
         p->residual.groups > 0 ? p->cells : 0,
         8,
+        p->query ? (uint64_t)gosset__last_count(&p->shape) * 4 : 0,
     };
     uint64_t at = HEADER_SIZE;
     for (int i = 0; i < SECTION_COUNT; i++) {
@@ -134,10 +142,12 @@ static uint64_t fingerprint_of(const unsigned char *header) {
     gosset__hasher_add(&hasher, header + RESIDUAL, RESIDUAL_SIZE);
     for (int i = 0; i < SECTION_TIMING; i++)
         gosset__hasher_add(&hasher, header + SECTION_TABLE + i * SECTION_ENTRY + 24, 8);
+    if (gosset__load32(header + 256) > SECTION_QUERY)
+        gosset__hasher_add(&hasher, header + SECTION_TABLE + SECTION_QUERY * SECTION_ENTRY + 24, 8);
     return gosset__hasher_value(&hasher);
 }
 
-static void write_header(const gosset_model *model, const section *sections, const void *const *contents,
+static void write_header(const gosset_model *model, const section *sections, int count, const void *const *contents,
                          uint64_t file_size, unsigned char *header) {
     memset(header, 0, HEADER_SIZE);
     memcpy(header, MAGIC, sizeof MAGIC);
@@ -145,8 +155,8 @@ static void write_header(const gosset_model *model, const section *sections, con
     gosset__store32(header + 12, HEADER_SIZE);
     gosset__store64(header + 16, file_size);
     write_identity(model, header);
-    gosset__store32(header + 256, SECTION_COUNT);
-    for (int i = 0; i < SECTION_COUNT; i++) {
+    gosset__store32(header + 256, (uint32_t)count);
+    for (int i = 0; i < count; i++) {
         unsigned char *entry = header + SECTION_TABLE + i * SECTION_ENTRY;
         gosset__store32(entry, (uint32_t)i);
         gosset__store64(entry + 8, sections[i].offset);
@@ -160,10 +170,10 @@ static void write_header(const gosset_model *model, const section *sections, con
 static uint64_t describe_file(const gosset_model *model, section *sections, unsigned char *header) {
     const plan p = plan_of(model);
     const uint64_t file_size = lay_sections(&p, sections);
-    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,        model->held_out,
-                                           model->rotation,        model->centroids,     model->turns,
-                                           model->group,           &model->train_seconds};
-    write_header(model, sections, contents, file_size, header);
+    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,         model->held_out,
+                                           model->rotation,        model->centroids,      model->turns,
+                                           model->group,           &model->train_seconds, model->query_last};
+    write_header(model, sections, count_sections(&p), contents, file_size, header);
     return file_size;
 }
 
@@ -193,6 +203,8 @@ gosset_status gosset__model_serialize(const gosset_model *model, const gosset__e
         memcpy(bytes + sections[SECTION_GROUPS].offset, model->group, sections[SECTION_GROUPS].size);
     }
     store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
+    if (model->query_last)
+        memcpy(bytes + sections[SECTION_QUERY].offset, model->query_last, sections[SECTION_QUERY].size);
     *data = bytes;
     return GOSSET_OK;
 }
@@ -252,6 +264,7 @@ static gosset_status read_shape(const unsigned char *header, const char *name, p
                              gosset__load32(header + 52)};
     uint32_t metric_number = gosset__load32(header + 48);
     p->held_out = gosset__load32(header + 56);
+    p->query = gosset__load32(header + 256) == SECTION_COUNT;
     GOSSET_REQUIRE(p->input >= 1 && p->input <= GOSSET__DIMENSION_MAX, GOSSET_E_CORRUPT,
                    "%s: input dimension: expected 1..%d, found %u", name, GOSSET__DIMENSION_MAX, p->input);
     GOSSET_REQUIRE(metric_number <= GOSSET_COSINE, GOSSET_E_CORRUPT, "%s: metric: expected 0..2, found %u", name,
@@ -313,10 +326,11 @@ static gosset_status check_sections(const unsigned char *bytes, size_t size, con
     uint64_t expected = lay_sections(p, sections);
     GOSSET_REQUIRE(expected == size, GOSSET_E_CORRUPT, "%s: size: expected %llu bytes for its shape, found %zu", name,
                    (unsigned long long)expected, size);
-    GOSSET_REQUIRE(gosset__load32(bytes + 256) == SECTION_COUNT, GOSSET_E_CORRUPT,
-                   "%s: sections: expected %d, found %u", name, SECTION_COUNT, gosset__load32(bytes + 256));
+    const int count = count_sections(p);
+    GOSSET_REQUIRE(gosset__load32(bytes + 256) == (uint32_t)count, GOSSET_E_CORRUPT,
+                   "%s: sections: expected %d, found %u", name, count, gosset__load32(bytes + 256));
     uint64_t end = HEADER_SIZE;
-    for (int i = 0; i < SECTION_COUNT; i++) {
+    for (int i = 0; i < count; i++) {
         const unsigned char *entry = bytes + SECTION_TABLE + i * SECTION_ENTRY;
         const section *at = &sections[i];
         GOSSET_REQUIRE(gosset__load64(entry + 8) == at->offset && gosset__load64(entry + 16) == at->size,
@@ -362,6 +376,12 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
                            "%s: group of cell %zu: expected less than %u, found %u", name, c, model->residual.groups,
                            model->group[c]);
     }
+    if (model->query_last) {
+        const size_t query_size = sections[SECTION_QUERY].size;
+        memcpy(model->query_last, bytes + sections[SECTION_QUERY].offset, query_size);
+        GOSSET_REQUIRE(all_finite(model->query_last, query_size / 4), GOSSET_E_CORRUPT,
+                       "%s: last layer of queries: expected finite numbers, found NaN or infinity", name);
+    }
     model->train_seconds = load_double(bytes + sections[SECTION_TIMING].offset);
     memcpy(model->loss, bytes + 96, sizeof model->loss);
     model->epochs = gosset__load32(bytes + 60);
@@ -398,6 +418,7 @@ gosset_status gosset__model_parse(gosset_model **out, const void *data, size_t s
     GOSSET_TRY(gosset__model_create(&model, &p.shape, p.input, p.metric, p.held_out, (const char *)bytes + 128,
                                     (const char *)bytes + 192, env));
     GOSSET_TRY(gosset__model_make_residual(model, &p.residual));
+    if (p.query) GOSSET_TRY(gosset__model_make_query(model));
     GOSSET_TRY(fill_model(model, bytes, sections, name));
     GOSSET_TRY(gosset__model_finish(model));
     *out = model;

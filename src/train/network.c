@@ -60,6 +60,25 @@ size_t gosset__folded_count(const gosset__shape *shape) {
     return folded_lay(shape, NULL, &ignored);
 }
 
+static size_t last_lay(const gosset__shape *shape, float *block, gosset__folded *out) {
+    size_t total = 0, width = shape->width, features = shape->features, output = shape->output;
+    *out = (gosset__folded){.w3 = take(&block, &total, width * output)};
+    out->bias3 = take(&block, &total, output);
+    out->skip = shape->skip ? take(&block, &total, features * output) : NULL;
+    return total;
+}
+
+size_t gosset__last_count(const gosset__shape *shape) {
+    gosset__folded ignored;
+    return last_lay(shape, NULL, &ignored);
+}
+
+gosset__folded gosset__last_view(const gosset__shape *shape, float *block) {
+    gosset__folded last;
+    last_lay(shape, block, &last);
+    return last;
+}
+
 gosset__folded gosset__folded_view(const gosset__shape *shape, float *block) {
     gosset__folded folded;
     folded_lay(shape, block, &folded);

@@ -42,6 +42,10 @@ typedef struct gosset__folded {
 size_t gosset__folded_count(const gosset__shape *shape);
 gosset__folded gosset__folded_view(const gosset__shape *shape, float *block);
 
+/** A last layer alone, as stored for queries: w3, bias3 and skip, as views of one block. */
+size_t gosset__last_count(const gosset__shape *shape);
+gosset__folded gosset__last_view(const gosset__shape *shape, float *block);
+
 /** One layer as the dense kernel wants it: in x out, out padded to 16 with zeros. */
 typedef struct gosset__dense {
     uint32_t in, out;
@@ -55,7 +59,9 @@ struct gosset_model {
     gosset__preprocess preprocess;
     float *folded;           /* gosset__folded_count floats, as stored */
     gosset__dense layers[3]; /* the last takes hidden values and, with a skip, the input behind them */
-    float *held_out;         /* held_out_count x input dimension */
+    float *query_last; /* gosset__last_count floats, as stored; NULL: queries have the last layer of base vectors */
+    gosset__dense query_layer;
+    float *held_out; /* held_out_count x input dimension */
     uint32_t held_out_count;
     char loss[32];
     gosset_lattice *code_lattice, *cell_lattice;
@@ -77,6 +83,8 @@ gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shap
                                    const gosset_env *env);
 /** Room for residual codes (0 features: none) of these sizes; their arrays are to be filled by the caller. */
 gosset_status gosset__model_make_residual(gosset_model *model, const gosset__residual *sizes);
+/** Room for a last layer for queries, to be filled by the caller. */
+gosset_status gosset__model_make_query(gosset_model *model);
 /** Where mapped rows go: row i of the vectors to row i of the target. */
 typedef struct gosset__target {
     float *latents, *features; /* NULL: not wanted */

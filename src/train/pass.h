@@ -30,6 +30,9 @@ gosset_status gosset__pass_backward(gosset__pass *pass, const gosset__parameters
  */
 gosset_status gosset__fold(const gosset__shape *shape, const gosset__parameters *parameters, const float *sample,
                            size_t rows, const gosset__folded *folded, gosset__pool *pool, const gosset__env *env);
+/** Both hidden layers of some rows, rows x width each, on this thread. */
+void gosset__hidden(const gosset__shape *shape, const gosset__folded *folded, const float *inputs, size_t rows,
+                    float *first, float *second);
 /** Latents of count x features inputs through the folded network, for mining and validation. */
 gosset_status gosset__embed(const gosset__shape *shape, const gosset__folded *folded, const float *inputs, size_t count,
                             float *latents, gosset__pool *pool, const gosset__env *env);

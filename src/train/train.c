@@ -115,7 +115,8 @@ static gosset_status start_parameters(gosset__trainer *trainer) {
 static gosset_status set_up(gosset__trainer *trainer, const gosset_vectors *learn, const gosset_train_config *config) {
     const gosset__settings *s = &trainer->settings;
     gosset_status status;
-    uint32_t held_out = gosset__held_out_count(learn->count);
+    const gosset_vectors *queries = config->learn_queries;
+    const uint32_t held_out = queries ? gosset__given_held_out(queries->count) : gosset__held_out_count(learn->count);
     trainer->shape = (gosset__shape){gosset__preprocess_features(learn->dimension, s->metric), s->width,
                                      s->output_dimension, (uint32_t)s->loss->skip};
     GOSSET_TRY(gosset__kernels_get(&trainer->kernels, trainer->env.cpu));
@@ -124,6 +125,7 @@ static gosset_status set_up(gosset__trainer *trainer, const gosset_vectors *lear
                                     s->cell_lattice, config->env));
     GOSSET_TRY(gosset__pool_create(&trainer->pool, &trainer->env));
     GOSSET_TRY(gosset__learn_prepare(trainer, learn));
+    if (queries) GOSSET_TRY(gosset__given_prepare(trainer, queries));
     plan_mining(trainer);
     GOSSET_TRY(allocate_batch(trainer));
     GOSSET_TRY(allocate_parameters(trainer));
@@ -135,6 +137,7 @@ out:
 static void tear_down(gosset__trainer *trainer) {
     const gosset__env *env = &trainer->env;
     gosset__learn_free(&trainer->learn, env);
+    gosset__given_free(&trainer->given, env);
     gosset__pass_free(&trainer->pass);
     void *const blocks[] = {trainer->parameters, trainer->gradients,   trainer->best,      trainer->state,
                             trainer->folded,     trainer->mined,       trainer->batch_ids, trainer->batch_radii,
@@ -294,7 +297,10 @@ static gosset_status deliver(gosset__trainer *trainer, const gosset_vectors *lea
     gosset_model *model = trainer->model;
     gosset_status status;
     GOSSET_TRY(gosset__trainer_fold(trainer, trainer->best, model->folded));
-    if (trainer->settings.residual_words > 0) GOSSET_TRY(gosset__residual_fit(trainer));
+    if (trainer->settings.residual_words > 0) {
+        GOSSET_TRY(gosset__residual_fit(trainer));
+        GOSSET_TRY(gosset__queries_fit(trainer));
+    }
     memcpy(model->loss, trainer->settings.loss->name, strlen(trainer->settings.loss->name) + 1);
     model->epochs = trainer->settings.epochs;
     model->seed = trainer->settings.seed;

@@ -10,10 +10,12 @@
 enum {
     GOSSET__STREAM_SPLIT = 1,
     GOSSET__STREAM_WEIGHTS = 2,
-    GOSSET__STREAM_EPOCH = 3, /* order of anchors */
-    GOSSET__STREAM_MINE = 4,  /* subset searched for negatives */
-    GOSSET__STREAM_STEP = 5,  /* positives and negatives of a batch */
-    GOSSET__STREAM_GROUPS = 6 /* first groups of cells */
+    GOSSET__STREAM_EPOCH = 3,  /* order of anchors */
+    GOSSET__STREAM_MINE = 4,   /* subset searched for negatives */
+    GOSSET__STREAM_STEP = 5,   /* positives and negatives of a batch */
+    GOSSET__STREAM_GROUPS = 6, /* first groups of cells */
+    GOSSET__STREAM_QUERY_SPLIT = 7,
+    GOSSET__STREAM_QUERY_STEP = 8
 };
 gosset__rng gosset__trainer_rng(uint64_t seed, uint32_t purpose, uint64_t index);
 
@@ -55,6 +57,14 @@ typedef struct gosset__learn {
     float *owned[2];      /* memory of rows and anchors */
 } gosset__learn;
 
+/** Queries given beside the learn set; queries.c. The first `trained` are learnt from, the others held out. */
+typedef struct gosset__given {
+    size_t count, trained;
+    float *inputs;        /* count x features */
+    uint32_t *neighbours; /* count x GOSSET__VALIDATION_K: among all rows for the first, the first base_count for the
+                             others */
+} gosset__given;
+
 typedef struct gosset__trainer {
     gosset__env env;
     const gosset__kernels *kernels;
@@ -63,6 +73,7 @@ typedef struct gosset__trainer {
     gosset_model *model; /* in the making: preprocessing, held-out vectors, lattices */
     gosset__shape shape;
     gosset__learn learn;
+    gosset__given given;
     double started;
     /* what a checkpoint holds */
     uint64_t step;
@@ -98,6 +109,13 @@ void gosset__batch_draw(gosset__trainer *trainer, uint64_t step);
 gosset_status gosset__validate(gosset__trainer *trainer, double *recall);
 /** residual.c: what the cells of the finished map leave of the learn set, made into the model's residual codes. */
 gosset_status gosset__residual_fit(gosset__trainer *trainer);
+/** queries.c: split, preprocess, neighbours of the queries given; how many of them are held out of so many. */
+gosset_status gosset__given_check(const gosset_vectors *queries, uint32_t dimension);
+gosset_status gosset__given_prepare(gosset__trainer *trainer, const gosset_vectors *queries);
+void gosset__given_free(gosset__given *given, const gosset__env *env);
+uint32_t gosset__given_held_out(size_t count);
+/** queries.c: after training: a last layer for queries, if held-out ones need less scanning with it. */
+gosset_status gosset__queries_fit(gosset__trainer *trainer);
 /** checkpoint.c */
 gosset_status gosset__checkpoint_save(const gosset__trainer *trainer);
 gosset_status gosset__checkpoint_load(gosset__trainer *trainer);

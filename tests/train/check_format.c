@@ -57,18 +57,20 @@ static void check_sections(const reader *self) {
     require_ok(gosset_lattice_create(&cells, (const char *)self->bytes + 192, NULL));
     const uint64_t w = self->width, f = self->features, o = self->outputs;
     const uint64_t groups = u32_at(self, 488), turned = u32_at(self, 492);
-    const uint64_t sizes[8] = {4 * f,
+    const uint32_t sections = u32_at(self, 256);
+    const uint64_t sizes[9] = {4 * f,
                                4 * (f * w + w + w * w + w + w * o + o + self->skip * f * o),
                                4ull * u32_at(self, 56) * self->inputs,
                                4 * f * columns,
                                4 * cells->point_count.word[0] * columns,
                                4 * groups * turned * turned,
                                groups > 0 ? cells->point_count.word[0] : 0,
-                               8};
+                               8,
+                               4 * (w * o + o + self->skip * f * o)};
     gosset_lattice_free(cells);
     uint64_t at = 1024;
-    ck_assert_uint_eq(u32_at(self, 256), 8);
-    for (uint32_t i = 0; i < 8; i++) {
+    ck_assert(sections == 8 || sections == 9);
+    for (uint32_t i = 0; i < sections; i++) {
         size_t entry = 512 + 32 * i;
         ck_assert_uint_eq(u32_at(self, entry), i);
         ck_assert_uint_eq(u64_at(self, entry + 8), at);
@@ -77,11 +79,12 @@ static void check_sections(const reader *self) {
         at = (at + sizes[i] + 63) / 64 * 64;
     }
     ck_assert_uint_eq(u64_at(self, 16), at);
-    unsigned char named[224 + 40 + 7 * 8];
+    unsigned char named[224 + 40 + 8 * 8];
     memcpy(named, self->bytes + 32, 224);
     memcpy(named + 224, self->bytes + 456, 40);
     for (size_t i = 0; i < 7; i++) memcpy(named + 264 + 8 * i, self->bytes + 512 + 32 * i + 24, 8);
-    ck_assert_uint_eq(u64_at(self, 24), gosset__hash(named, sizeof named, 1));
+    memcpy(named + 264 + 7 * 8, self->bytes + 512 + 32 * 8 + 24, 8); /* where queries have a last layer */
+    ck_assert_uint_eq(u64_at(self, 24), gosset__hash(named, sections == 9 ? sizeof named : sizeof named - 8, 1));
 }
 
 /* Squares summed in 16 parts, added pairwise. */
@@ -105,11 +108,12 @@ static void preprocess(const reader *self, gosset_side side, const float *vector
     for (uint32_t i = 0; i < self->features; i++) x[i] = (x[i] - element(self, 0, i)) * self->scale;
 }
 
-/* y[j] = bias[j] + sum of x[i] w[i][j] from where both lie in section 1; returns where the next layer lies. */
-static size_t layer(const reader *self, size_t at, const float *x, uint32_t in, uint32_t out, int relu, float *y) {
+/* y[j] = bias[j] + sum of x[i] w[i][j] from where both lie in a section; returns where the next layer lies. */
+static size_t layer(const reader *self, uint32_t section, size_t at, const float *x, uint32_t in, uint32_t out,
+                    int relu, float *y) {
     for (uint32_t j = 0; j < out; j++) {
-        y[j] = element(self, 1, at + (size_t)in * out + j);
-        for (uint32_t i = 0; i < in; i++) y[j] = fmaf(x[i], element(self, 1, at + (size_t)i * out + j), y[j]);
+        y[j] = element(self, section, at + (size_t)in * out + j);
+        for (uint32_t i = 0; i < in; i++) y[j] = fmaf(x[i], element(self, section, at + (size_t)i * out + j), y[j]);
         if (relu && !(y[j] > 0)) y[j] = 0;
     }
     return at + (size_t)in * out + out;
@@ -119,12 +123,13 @@ static void latent_of(const reader *self, gosset_side side, const float *vector,
     float x[64], h1[64], h2[64];
     ck_assert(self->features <= 64 && self->width <= 64);
     preprocess(self, side, vector, x);
-    size_t at = layer(self, 0, x, self->features, self->width, 1, h1);
-    at = layer(self, at, h1, self->width, self->width, 1, h2);
-    at = layer(self, at, h2, self->width, self->outputs, 0, z);
+    size_t at = layer(self, 1, 0, x, self->features, self->width, 1, h1);
+    at = layer(self, 1, at, h1, self->width, self->width, 1, h2);
+    const uint32_t last = side == GOSSET_QUERY && u32_at(self, 256) == 9 ? 8 : 1;
+    at = layer(self, last, last == 8 ? 0 : at, h2, self->width, self->outputs, 0, z);
     for (uint32_t j = 0; self->skip && j < self->outputs; j++)
         for (uint32_t i = 0; i < self->features; i++)
-            z[j] = fmaf(x[i], element(self, 1, at + (size_t)i * self->outputs + j), z[j]);
+            z[j] = fmaf(x[i], element(self, last, at + (size_t)i * self->outputs + j), z[j]);
     float norm = sqrtf(square_norm(z, self->outputs));
     for (uint32_t j = 0; j < self->outputs; j++) z[j] /= norm;
 }

@@ -39,10 +39,11 @@ unsigned char *model_bytes(const gosset_model *model, size_t *size, size_t *time
     memcpy(bytes, data, *size);
     gosset__free(&env, data);
     if (timeless) {
-        const uint32_t last = gosset__load32(bytes + 256) - 1; /* the timing section */
-        *timeless = *size - 64;
-        memset(bytes + 512 + last * 32 + 24, 0, 8); /* its hash */
-        memset(bytes + 1016, 0, 8);                 /* the header's hash, which covers that */
+        const size_t timing = 512 + 7 * 32; /* its entry in the section table */
+        *timeless = *size;
+        memset(bytes + gosset__load64(bytes + timing + 8), 0, 8);
+        memset(bytes + timing + 24, 0, 8); /* its hash */
+        memset(bytes + 1016, 0, 8);        /* the header's hash, which covers that */
     }
     return bytes;
 }
@@ -58,6 +59,7 @@ int main(void) {
     srunner_add_suite(runner, neighbours_suite());
     srunner_add_suite(runner, model_file_suite());
     srunner_add_suite(runner, format_suite());
+    srunner_add_suite(runner, queries_suite());
     srunner_add_suite(runner, reproducible_suite());
     srunner_add_suite(runner, learning_suite());
     srunner_run_all(runner, CK_ENV);

@@ -18,6 +18,7 @@ Suite *gradients_suite(void);
 Suite *learning_suite(void);
 Suite *model_file_suite(void);
 Suite *neighbours_suite(void);
+Suite *queries_suite(void);
 Suite *reproducible_suite(void);
 
 /** A config for a training of a second or less: points of a lattice of LATENT dimensions, narrow layers. */
