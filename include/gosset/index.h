@@ -85,9 +85,16 @@ typedef struct gosset_index_config {
     size_t struct_size;
     const gosset_env *env;
     const char *io; /* "uring", "threads", "memory"; NULL or "auto" = first of these two that works */
+    /**
+     * Bytes the index may hold, searchers not counted; 0 = what it takes. When the codes fit they are held in memory,
+     * and locked there if the system allows it; when not they stay on disk, 8 bytes for each page of them are held, and
+     * a query reads twice: codes of its cells, then pages. GOSSET_E_ARGUMENT names the least it takes.
+     */
+    uint64_t memory;
 } gosset_index_config;
 
-/** Reads the directory, cells and codes into memory; vectors stay on disk (except with "memory"). */
+/** Reads the directory, cells and codes into memory; vectors stay on disk (except with "memory"). Every byte of the
+ *  codes is checked, wherever they stay. */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_open(gosset_index **out, const char *directory,
                                                                const gosset_index_config *config);
 GOSSET_API void gosset_index_close(gosset_index *index); /* after its searchers; NULL is fine */
@@ -107,6 +114,8 @@ typedef struct gosset_index_info {
     const char *io_reason;     /* why not a better one ("" if the best is in use) */
     const char *cpu;           /* kernels in use */
     const gosset_model *model; /* borrowed; strings and model live as long as the index */
+    const char *codes;         /* "in memory", "locked in memory", "on disk" */
+    const char *codes_reason;  /* why they could not be locked ("" if they are, or nobody asked) */
 } gosset_index_info;
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_describe(const gosset_index *index,
                                                                    gosset_index_info *info);
@@ -201,7 +210,8 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_eventfd(gosset_sear
 typedef struct gosset_search_stats {
     size_t struct_size;
     uint64_t queries, cells_probed, codes_scanned, candidates, pages_read, bytes_read, io_batches;
-    uint64_t encode_ns, scan_ns, io_ns; /* io_ns: waiting for and scoring pages */
+    uint64_t encode_ns, scan_ns, io_ns; /* io_ns: waiting for and scoring pages; with codes on disk, these too */
+    uint64_t code_reads, code_bytes;    /* codes on disk: reads, of several pages each */
 } gosset_search_stats;
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_stats(const gosset_searcher *searcher,
                                                                    gosset_search_stats *stats);
@@ -217,7 +227,7 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_calibration(const goss
 /** Memory of a search, in bytes as asked of the allocator; `index` is the sum of the fields before it. */
 typedef struct gosset_memory_info {
     size_t struct_size;
-    uint64_t codes;      /* of all vectors, padded to blocks of 16 */
+    uint64_t codes;      /* of all vectors, padded to blocks of 16; on disk: their checksums */
     uint64_t cells;      /* 8 for each: its first row */
     uint64_t network;    /* the map from vectors to latents */
     uint64_t centroids;  /* of the cells, for the codes */

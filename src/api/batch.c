@@ -13,6 +13,7 @@ enum {
 
 int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count, uint32_t k) {
     const gosset__search_request request = gosset__searcher_request(searcher, 0, GOSSET_F32, k);
+    if (searcher->index->store->code_sums) return 0; /* their codes come one query after the other */
     return count >= LEAST && gosset__search_together_room(request.probe, request.rerank) >= LEAST;
 }
 

@@ -18,6 +18,7 @@ struct gosset_index {
     gosset__extent extent;
     uint64_t cells_used, largest_cell;
     double imbalance;
+    char codes_reason[160]; /* why codes are not locked */
 };
 
 /** Looks a model up and makes the codec of its lattices. The codec borrows them from the model. */

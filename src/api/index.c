@@ -33,6 +33,27 @@ static void count_cells(gosset_index *index) {
     index->extent = (gosset__extent){store->row_count, store->page_count, store->layout.cell_count};
 }
 
+/* In memory when they fit the budget, else on disk. */
+static gosset_status place_codes(gosset_index *index, const gosset_index_config *config) {
+    gosset_status status = GOSSET_OK;
+    gosset__store *store = index->store;
+    const uint64_t blocks = (store->row_count + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+    const uint64_t codes = blocks * GOSSET__SCAN_BLOCK * store->layout.code_size;
+    if (config->memory == 0 || gosset__index_measure(index).index + codes <= config->memory) {
+        GOSSET_TRY(gosset__load_codes(store, index->codec));
+        if (config->memory > 0 && codes > 0)
+            gosset__store_lock_codes(store, index->codes_reason, sizeof index->codes_reason);
+        return GOSSET_OK;
+    }
+    GOSSET_TRY(gosset__store_leave_codes(store, config->io));
+    const uint64_t least = gosset__index_measure(index).index;
+    GOSSET_REQUIRE(least <= config->memory, GOSSET_E_ARGUMENT,
+                   "%s: memory: expected at least %llu bytes (codes on disk), found %llu", store->directory,
+                   (unsigned long long)least, (unsigned long long)config->memory);
+out:
+    return status;
+}
+
 static gosset_status open_parts(gosset_index *index, const char *directory, const gosset_index_config *config) {
     gosset_status status = GOSSET_OK;
     const gosset__env *env = &index->env;
@@ -45,7 +66,7 @@ static gosset_status open_parts(gosset_index *index, const char *directory, cons
     GOSSET_TRY(gosset__calibration_load(&index->calibration, NULL, store->calibration, store->calibration_size,
                                         directory, env));
     gosset__store_drop_parsed(store);
-    GOSSET_TRY(gosset__load_codes(store, index->codec));
+    GOSSET_TRY(place_codes(index, config));
     count_cells(index);
 out:
     return status;
@@ -102,7 +123,11 @@ gosset_status gosset_index_describe(const gosset_index *index, gosset_index_info
                               .io = store->files ? store->files->ops->name : "",
                               .io_reason = store->files ? store->files->reason : "",
                               .cpu = index->kernels->name,
-                              .model = index->model};
+                              .model = index->model,
+                              .codes = store->code_sums       ? "on disk"
+                                       : store->blocks_locked ? "locked in memory"
+                                                              : "in memory",
+                              .codes_reason = index->codes_reason};
     return gosset__info_write(info, &ours, sizeof ours, "gosset_index_info");
 }
 

@@ -219,6 +219,8 @@ gosset_status gosset_searcher_stats(const gosset_searcher *searcher, gosset_sear
     sum.pages_read = counts->pages_read;
     sum.bytes_read = counts->bytes_read;
     sum.io_batches = counts->io_batches;
+    sum.code_reads = counts->code_reads;
+    sum.code_bytes = counts->code_bytes;
     sum.scan_ns = counts->scan_ns;
     sum.io_ns = counts->io_ns;
     return gosset__info_write(stats, &sum, sizeof sum, "gosset_search_stats");

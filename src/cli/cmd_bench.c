@@ -14,6 +14,7 @@ typedef struct bench_options {
     common_options common;
     const char *index, *query, *truth, *io, *plot, *arrivals;
     uint32_t k, in_flight, batch;
+    uint64_t memory;
     int device;
     real_list recall, load;
     count_list probe, rerank, rate;
@@ -54,6 +55,8 @@ static int parse(const command *self, bench_options *options, int argc, char **a
         {0, "probe", OPTION_COUNTS, &options->probe, 0, "N,...", "cells to visit; every pair with --rerank is run too"},
         {0, "rerank", OPTION_COUNTS, &options->rerank, 0, "N,...", "candidates whose pages are read"},
         {0, "io", OPTION_TEXT, &options->io, 0, "NAME", "auto (default), uring, threads or memory"},
+        {0, "memory", OPTION_SIZE, &options->memory, 0, "SIZE",
+         "the index may hold: codes that do not fit stay on disk (default: as it takes)"},
         {0, "in-flight", OPTION_COUNT, &options->in_flight, 0, "N",
          "queries of each thread under way at once (default 1)"},
         {0, "batch", OPTION_COUNT, &options->batch, 0, "N", "queries in one call (default 1)"},
@@ -178,6 +181,7 @@ static void report_setup(const bench_run *run) {
     output_text(output, "index", "index", run->options->index);
     output_text(output, "io", "reads by", info->io);
     output_text(output, "io_reason", *info->io_reason ? "why not better" : NULL, info->io_reason);
+    report_codes(run->session, info);
     output_text(output, "cpu", "kernels", info->cpu);
     output_count(output, "vector_count", "vectors", info->vector_count);
     output_count(output, "query_count", "queries", run->setup->queries.count);
@@ -211,12 +215,13 @@ static int run(const command *self, int argc, char **argv) {
     if (code >= 0) return code;
     cli_session session;
     search_setup setup = {.index = NULL};
+    const search_files files = {options.index, options.query, options.truth, options.io, options.memory};
     session_start(&session, self, &options.common);
     session.env.threads = 0; /* the lists of --threads are for the searches; opening takes what there is */
     if (options.plot && plot_available() != 0) /* before the minutes of measuring, not after */
         code = session_error(&session, "--plot: gnuplot was not found (Debian: apt-get install gnuplot-nox)");
     else
-        code = search_setup_open(&setup, &session, options.index, options.query, options.truth, options.io, options.k);
+        code = search_setup_open(&setup, &session, &files, options.k);
     if (code == EXIT_OK) code = run_bench(&session, &options, &setup);
     code = session_end(&session, code);
     search_setup_close(&setup);

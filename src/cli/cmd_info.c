@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/describe.h"
+#include "cli/searching.h"
 #include "index/shard.h"
 
 #include <gosset/gosset.h>
@@ -31,8 +32,9 @@ static gosset_status report_memory(cli_session *session, const gosset_index *ind
     gosset_memory_info memory = {.struct_size = sizeof memory};
     const gosset_status status = gosset_index_memory(index, NULL, K, &memory);
     if (status != GOSSET_OK) return status;
+    const int on_disk = strcmp(info->codes, "on disk") == 0;
     const memory_line lines[] = {
-        {"codes_bytes", "codes", "padded to blocks of 16", memory.codes},
+        {"codes_bytes", "codes", on_disk ? "on disk: their checksums" : "padded to blocks of 16", memory.codes},
         {"cells_bytes", "cells", "the first row of each", memory.cells},
         {"network_bytes", "model: network", "", memory.network},
         {"centroids_bytes", "  centroids", "of the cells", memory.centroids},
@@ -70,6 +72,7 @@ static void report_index(cli_session *session, const gosset_index_info *info) {
     output_text(output, "io", "reads by", info->io);
     output_text(output, "io_reason", *info->io_reason ? "why not better" : NULL, info->io_reason);
     output_text(output, "cpu", "kernels", info->cpu);
+    report_codes(session, info);
     output_bytes(output, "resident_bytes", NULL, info->resident_bytes);
     output_count(output, "code_bytes_per_vector", NULL, info->code_bytes);
 }
@@ -90,10 +93,10 @@ static void report_calibration(cli_session *session, const gosset_index *index) 
     output_json(&session->output, "calibration", rows);
 }
 
-static int info_index(cli_session *session, const char *path, const char *io) {
+static int info_index(cli_session *session, const char *path, const char *io, uint64_t memory) {
     gosset_index *index = NULL;
     gosset_index_info info = {.struct_size = sizeof info};
-    const gosset_index_config config = {.struct_size = sizeof config, .env = &session->env, .io = io};
+    const gosset_index_config config = {.struct_size = sizeof config, .env = &session->env, .io = io, .memory = memory};
     gosset_status status = gosset_index_open(&index, path, &config);
     if (status == GOSSET_OK) status = gosset_index_describe(index, &info);
     progress_end(&session->progress);
@@ -179,11 +182,13 @@ static int is_shard(const char *path) {
 static int run(const command *self, int argc, char **argv) {
     common_options common = {.json = 0};
     const char *io = NULL;
+    uint64_t memory = 0;
     const option_row rows[] = {
         {0, "io", OPTION_TEXT, &io, 0, "NAME", "open an index with auto (default), uring, threads or memory"},
+        {0, "memory", OPTION_SIZE, &memory, 0, "SIZE", "open it within this: codes that do not fit stay on disk"},
     };
     int first;
-    int code = options_parse(self, rows, 1, &common, argc, argv, 1, &first);
+    int code = options_parse(self, rows, sizeof rows / sizeof *rows, &common, argc, argv, 1, &first);
     if (code >= 0) return code;
     if (first == argc) return usage_error(self, "no model, index or shard was named");
     const char *path = argv[first];
@@ -191,7 +196,7 @@ static int run(const command *self, int argc, char **argv) {
     cli_session session;
     session_start(&session, self, &common);
     if (stat(path, &about) == 0 && S_ISDIR(about.st_mode))
-        code = info_index(&session, path, io);
+        code = info_index(&session, path, io, memory);
     else
         code = is_shard(path) ? info_shard(&session, path) : info_model(&session, path);
     return session_end(&session, code);

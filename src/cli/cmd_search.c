@@ -10,6 +10,7 @@ typedef struct search_command_options {
     common_options common;
     const char *index, *query, *io, *truth, *out, *distances;
     uint32_t k, probe, rerank, show, in_flight;
+    uint64_t memory;
     double recall;
 } search_command_options;
 
@@ -22,6 +23,8 @@ static int parse(const command *self, search_command_options *options, int argc,
         {0, "probe", OPTION_COUNT, &options->probe, 0, "N", "cells to visit, instead of --recall; with --rerank"},
         {0, "rerank", OPTION_COUNT, &options->rerank, 0, "N", "candidates whose pages are read; with --probe"},
         {0, "io", OPTION_TEXT, &options->io, 0, "NAME", "auto (default), uring, threads or memory"},
+        {0, "memory", OPTION_SIZE, &options->memory, 0, "SIZE",
+         "the index may hold: codes that do not fit stay on disk (default: as it takes)"},
         {0, "in-flight", OPTION_COUNT, &options->in_flight, 0, "N",
          "queries of each thread under way at once (default 1)"},
         {0, "truth", OPTION_TEXT, &options->truth, 0, "FILE", "exact neighbours, to report the recall reached"},
@@ -93,8 +96,9 @@ static int run(const command *self, int argc, char **argv) {
     if (code >= 0) return code;
     cli_session session;
     search_setup setup;
+    const search_files files = {options.index, options.query, options.truth, options.io, options.memory};
     session_start(&session, self, &options.common);
-    code = search_setup_open(&setup, &session, options.index, options.query, options.truth, options.io, options.k);
+    code = search_setup_open(&setup, &session, &files, options.k);
     if (code == EXIT_OK) {
         const uint32_t threads = thread_count(&options.common);
         measurement measured;

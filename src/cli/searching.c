@@ -57,17 +57,17 @@ static int open_queries(search_setup *self, cli_session *session, const char *pa
     return EXIT_OK;
 }
 
-int search_setup_open(search_setup *self, cli_session *session, const char *index, const char *query, const char *truth,
-                      const char *io, uint32_t k) {
+int search_setup_open(search_setup *self, cli_session *session, const search_files *files, uint32_t k) {
     memset(self, 0, sizeof *self);
-    const gosset_index_config config = {.struct_size = sizeof config, .env = &session->env, .io = io};
+    const gosset_index_config config = {
+        .struct_size = sizeof config, .env = &session->env, .io = files->io, .memory = files->memory};
     self->info.struct_size = sizeof self->info;
-    gosset_status status = gosset_index_open(&self->index, index, &config);
+    gosset_status status = gosset_index_open(&self->index, files->index, &config);
     if (status == GOSSET_OK) status = gosset_index_describe(self->index, &self->info);
     if (status != GOSSET_OK) return session_failed(session, status);
-    int code = open_queries(self, session, query, k);
-    if (code == EXIT_OK && truth)
-        code = session_read_truth(session, truth, self->queries.count, k, &self->truth, &self->truth_per_row);
+    int code = open_queries(self, session, files->query, k);
+    if (code == EXIT_OK && files->truth)
+        code = session_read_truth(session, files->truth, self->queries.count, k, &self->truth, &self->truth_per_row);
     progress_end(&session->progress);
     return code;
 }
@@ -84,12 +84,19 @@ int search_failed(cli_session *session, gosset_status status, const measurement 
     return measured->failure[0] ? session_error(session, "%s", measured->failure) : session_failed(session, status);
 }
 
+void report_codes(cli_session *session, const gosset_index_info *info) {
+    cli_output *output = &session->output;
+    output_text(output, "codes", "codes", info->codes);
+    output_text(output, "codes_reason", *info->codes_reason ? "  because" : NULL, info->codes_reason);
+}
+
 void report_setting(cli_session *session, const search_setup *setup, const gosset_search_options *options) {
     cli_output *output = &session->output;
     gosset_search_options chosen = *options;
     double pages = 0;
     output_text(output, "io", "reads by", setup->info.io);
     output_text(output, "io_reason", *setup->info.io_reason ? "why not better" : NULL, setup->info.io_reason);
+    report_codes(session, &setup->info);
     output_text(output, "cpu", NULL, setup->info.cpu);
     output_count(output, "vector_count", "vectors", setup->info.vector_count);
     output_count(output, "query_count", "queries", setup->queries.count);
@@ -119,6 +126,10 @@ void report_measurement(cli_output *output, const measurement *measured) {
     output_real(output, "codes_per_query", "codes compared per query", (double)measured->sum.codes_scanned / queries,
                 "%.0f");
     output_real(output, "bytes_read_per_query", NULL, (double)measured->sum.bytes_read / queries, "%.0f");
+    output_real(output, "code_reads_per_query", measured->sum.code_reads ? "reads of codes per query" : NULL,
+                (double)measured->sum.code_reads / queries, "%.1f");
+    output_real(output, "code_bytes_read_per_query", measured->sum.code_reads ? "  bytes" : NULL,
+                (double)measured->sum.code_bytes / queries, "%.0f");
     output_real(output, "io_batches_per_query", NULL, (double)measured->sum.io_batches / queries, "%.2f");
     output_real(output, "encode_us", "  of its time: map", (double)measured->sum.encode_ns / queries / 1e3, "%.1f us");
     output_real(output, "scan_us", "  compare codes", (double)measured->sum.scan_ns / queries / 1e3, "%.1f us");

@@ -21,14 +21,21 @@ int check_search_options(const command *self, uint32_t k, double recall, uint32_
                          const char *io);
 gosset_search_options make_options(double recall, uint32_t probe, uint32_t rerank);
 
-/** `truth` may be NULL. Needs search_setup_close whatever it returns. */
-int search_setup_open(search_setup *self, cli_session *session, const char *index, const char *query, const char *truth,
-                      const char *io, uint32_t k);
+/** What to open, how: `truth` and `io` may be NULL, `memory` 0. */
+typedef struct search_files {
+    const char *index, *query, *truth, *io;
+    uint64_t memory;
+} search_files;
+
+/** Needs search_setup_close whatever it returns. */
+int search_setup_open(search_setup *self, cli_session *session, const search_files *files, uint32_t k);
 void search_setup_close(search_setup *self);
 
 /** Prints why measure_search failed; the exit code. */
 int search_failed(cli_session *session, gosset_status status, const measurement *measured);
 
+/** Where the codes are. */
+void report_codes(cli_session *session, const gosset_index_info *info);
 /** Backend, and what the wanted recall stands for on this index. */
 void report_setting(cli_session *session, const search_setup *setup, const gosset_search_options *options);
 void report_measurement(cli_output *output, const measurement *measured);

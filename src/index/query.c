@@ -8,7 +8,7 @@
 
 void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset__best *rows, const void *vector,
                         gosset_type type) {
-    memcpy(query->vector, vector, store->layout.dimension * gosset_type_size(type));
+    if (vector != query->vector) memcpy(query->vector, vector, store->layout.dimension * gosset_type_size(type));
     gosset__distance_set(&query->distance, query->vector, type);
     gosset__best_start(&query->nearest, query->items, query->k);
     for (size_t i = 0; i < rows->count; i++)

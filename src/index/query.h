@@ -2,12 +2,14 @@
  * One query on its way: from the pages it wants to its answer. Several are under way in one searcher; which read
  * belongs to which is the searcher's business (search.c).
  *
+ *     free ── begin ──► codes (on disk: codes.h) ── plan ──► reading ...
  *     free ── plan ──► reading ── a page scored, n times ──► done ── reported ──► free
  *                         └────────── a page fails ────────────┘ (once nothing of it is in flight)
  */
 #ifndef GOSSET_INDEX_QUERY_H
 #define GOSSET_INDEX_QUERY_H
 
+#include "index/candidates.h"
 #include "index/distance.h"
 #include "index/store.h"
 #include "index/topk.h"
@@ -15,7 +17,12 @@
 
 enum { GOSSET__QUERY_SENTENCE = 1024 };
 
-typedef enum gosset__query_state { GOSSET__QUERY_FREE, GOSSET__QUERY_READING, GOSSET__QUERY_DONE } gosset__query_state;
+typedef enum gosset__query_state {
+    GOSSET__QUERY_FREE,
+    GOSSET__QUERY_CODES,
+    GOSSET__QUERY_READING,
+    GOSSET__QUERY_DONE
+} gosset__query_state;
 
 typedef struct gosset__query {
     gosset__query_state state;
@@ -30,11 +37,21 @@ typedef struct gosset__query {
     gosset__distance distance;
     gosset__ranked *items; /* gosset__best_capacity(largest k) */
     gosset__best nearest;
+    /* Its first stage, when codes are on disk. */
+    float *latent;      /* a row of the codec */
+    gosset__rows *runs; /* room for the searcher's largest probe; ascending */
+    uint32_t run_count, next_run;
+    uint64_t next_row;   /* to be read next, of next_run */
+    uint32_t code_reads; /* in flight */
+    gosset_type vector_type;
+    gosset__ranked *row_items; /* gosset__best_capacity(largest rerank) */
+    gosset__best rows;         /* candidates so far */
     gosset_status status;
     char sentence[GOSSET__QUERY_SENTENCE]; /* of a failure */
 } gosset__query;
 
-/** Turns candidate rows, which are used up, into the pages that hold them. `vector` is copied. */
+/** Turns candidate rows, which are used up, into the pages that hold them. `vector` is copied, if it is not
+ *  the query's own. */
 void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset__best *rows, const void *vector,
                         gosset_type type);
 

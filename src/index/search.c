@@ -126,20 +126,23 @@ uint32_t gosset__search_rerank(const gosset__search *search, const gosset__searc
     return gosset__search_clamp(request->rerank < request->k ? request->k : request->rerank, 1, rows > 0 ? rows : 1);
 }
 
-void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows) {
-    gosset__search *s = search;
+static gosset__query *new_query(gosset__search *s, const gosset__search_request *request) {
     gosset__query *query = free_query(s);
     query->number = s->started++;
     query->tag = request->tag;
     query->k = request->k;
     query->ids = request->ids;
     query->distances = request->distances;
+    return query;
+}
+
+void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows) {
+    gosset__search *s = search;
+    gosset__query *query = new_query(s, request);
     if (s->stats != NULL) s->stats->candidates += rows->count;
     gosset__query_plan(query, s->store, rows, request->vector, request->vector_type);
-    if (gosset__query_settle(query))
-        s->done_count++;
-    else
-        s->reading_count++;
+    s->reading_count++;
+    gosset__search_settle(s, query);
 }
 
 gosset_status gosset__search_start(gosset__search *search, const gosset__search_request *request) {
@@ -151,10 +154,15 @@ gosset_status gosset__search_start(gosset__search *search, const gosset__search_
     GOSSET_REQUIRE(gosset__search_has_room(s), GOSSET_E_BUSY, "searcher: %u queries are in flight, as many as may be",
                    s->in_flight);
     const uint32_t rerank = gosset__search_rerank(s, request);
+    s->scan.owner = UINT64_MAX; /* the probe takes the place of the query whose codes were scanned last */
     GOSSET_TRY(gosset__search_probe(s, request->latent, request->probe, request->k, rerank, request->k));
-    gosset__candidates_scan(&s->candidates, rerank, &rows);
     gosset__search_count_plan(s);
-    gosset__search_begin(s, request, &rows);
+    if (s->store->code_sums != NULL) {
+        gosset__search_begin_codes(s, new_query(s, request), request, rerank);
+    } else {
+        gosset__candidates_scan(&s->candidates, rerank, &rows);
+        gosset__search_begin(s, request, &rows);
+    }
     if (s->stats != NULL) s->stats->scan_ns += gosset__nanoseconds() - started;
 out:
     return status;
@@ -162,23 +170,23 @@ out:
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static void settle(gosset__search *s, gosset__query *query) {
+void gosset__search_settle(gosset__search *search, gosset__query *query) {
     if (!gosset__query_settle(query)) return;
-    s->reading_count--;
-    s->done_count++;
+    search->reading_count--;
+    search->done_count++;
 }
 
 /** Reads are not possible any more: none is in flight, and every query that waits for one has failed. */
 static void fail_all(gosset__search *s, gosset_status status) {
     for (uint32_t i = 0; i < s->room.in_flight; i++) {
         gosset__query *query = &s->queries[i];
-        if (query->state != GOSSET__QUERY_READING) continue;
+        if (query->state != GOSSET__QUERY_READING && query->state != GOSSET__QUERY_CODES) continue;
         gosset__query_fail(query, status);
         query->scored = query->page_count = query->submitted;
-        settle(s, query);
+        query->code_reads = 0;
+        gosset__search_settle(s, query);
     }
-    s->free_buffer_count = s->io->depth;
-    for (uint32_t i = 0; i < s->free_buffer_count; i++) s->free_buffers[i] = i;
+    gosset__search_free_buffers(s);
 }
 
 /** Asks for the next `count` pages of a query. */
@@ -199,7 +207,7 @@ static void submit(gosset__search *s, gosset__query *query, uint32_t count) {
     if (status != GOSSET_OK) { /* none of them was accepted */
         s->free_buffer_count += count;
         gosset__query_fail(query, status);
-        settle(s, query);
+        gosset__search_settle(s, query);
         return;
     }
     query->submitted += count;
@@ -221,7 +229,7 @@ static gosset__query *next_batch(const gosset__search *s, uint32_t *count) {
     if (oldest == NULL) return NULL;
     const uint32_t waiting = gosset__query_waiting(oldest), free = s->free_buffer_count;
     *count = waiting < free ? waiting : free;
-    return *count == waiting || free >= s->io->depth / 2 ? oldest : NULL;
+    return *count == waiting || free >= s->page_depth / 2 ? oldest : NULL;
 }
 
 /** As few reads as can end a query that is in flight. Of a lone query first only half: they are scored while the other
@@ -232,8 +240,9 @@ static uint32_t least_in_flight(const gosset__search *s) {
     uint32_t least = UINT32_MAX;
     for (uint32_t i = 0; i < s->room.in_flight; i++) {
         const gosset__query *query = &s->queries[i];
-        const uint32_t in_flight = gosset__query_in_flight(query);
-        if (query->state != GOSSET__QUERY_READING || in_flight == 0 || in_flight >= least) continue;
+        const bool codes = query->state == GOSSET__QUERY_CODES;
+        const uint32_t in_flight = codes ? query->code_reads : gosset__query_in_flight(query);
+        if ((query->state != GOSSET__QUERY_READING && !codes) || in_flight == 0 || in_flight >= least) continue;
         first = query;
         least = in_flight;
     }
@@ -241,25 +250,47 @@ static uint32_t least_in_flight(const gosset__search *s) {
     return alone && least >= WORTH_HALVING ? least - least / 2 : least;
 }
 
-/** Starts what there are buffers for, waits for some of it if it may, and scores what is here. */
-static void advance(gosset__search *s, bool wait) {
+static void start_reads(gosset__search *s) {
     gosset__query *query;
     uint32_t count = 0;
-    const uint64_t started = gosset__nanoseconds();
+    if (s->store->code_sums != NULL) gosset__search_submit_codes(s);
     while ((query = next_batch(s, &count)) != NULL) submit(s, query, count);
-    wait = wait && s->done_count == 0;
-    const gosset_status status = s->io->ops->reap(s->io, wait ? least_in_flight(s) : 0, s->done, s->io->depth, &count);
-    if (status != GOSSET_OK) {
-        fail_all(s, status);
-        count = 0;
+}
+
+static void take(gosset__search *s, const gosset__io_done *done) {
+    const uint32_t buffer = (uint32_t)done->tag;
+    gosset__query *query = &s->queries[done->tag >> 32];
+    if (buffer >= s->page_depth) {
+        gosset__search_take_codes(s, done);
+        return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t buffer = (uint32_t)s->done[i].tag;
-        query = &s->queries[s->done[i].tag >> 32];
-        gosset__query_take(query, s->store, s->buffer_page[buffer], &s->done[i]);
-        s->free_buffers[s->free_buffer_count++] = buffer;
-        settle(s, query);
-    }
+    gosset__query_take(query, s->store, s->buffer_page[buffer], done);
+    s->free_buffers[s->free_buffer_count++] = buffer;
+    gosset__search_settle(s, query);
+}
+
+/** With codes on disk, what came in may have made room for the next chunks, or been the last before the pages. */
+static bool may_start_more(const gosset__search *s) {
+    uint32_t count;
+    return s->store->code_sums != NULL && (gosset__search_wants_codes(s) || next_batch(s, &count) != NULL);
+}
+
+/** Starts what there are buffers for, waits for some of it if it may, and scores what is here. */
+static void advance(gosset__search *s, bool wait) {
+    uint32_t count = 0;
+    const uint64_t started = gosset__nanoseconds();
+    do {
+        start_reads(s);
+        wait = wait && s->done_count == 0;
+        const uint32_t least = wait ? least_in_flight(s) : 0;
+        const gosset_status status = s->io->ops->reap(s->io, least, s->done, s->io->depth, &count);
+        if (status != GOSSET_OK) {
+            fail_all(s, status);
+            count = 0;
+        }
+        for (uint32_t i = 0; i < count; i++) take(s, &s->done[i]);
+        wait = false;
+    } while (may_start_more(s));
     if (s->stats != NULL) s->stats->io_ns += gosset__nanoseconds() - started;
 }
 

@@ -31,7 +31,8 @@ gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uin
 uint64_t gosset__search_held(const gosset__search *search);
 
 typedef struct gosset__search_stats {
-    uint64_t cells_probed, codes_scanned, candidates, pages_read, bytes_read, io_batches, scan_ns, io_ns;
+    uint64_t cells_probed, codes_scanned, candidates, pages_read, bytes_read, code_reads, code_bytes, io_batches,
+        scan_ns, io_ns;
 } gosset__search_stats;
 /** What is done from here on is added to these sums; NULL = to none. */
 void gosset__search_count(gosset__search *search, gosset__search_stats *stats);

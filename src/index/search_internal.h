@@ -4,6 +4,7 @@
 
 #include "index/batch.h"
 #include "index/candidates.h"
+#include "index/codes.h"
 #include "index/query.h"
 #include "index/search.h"
 
@@ -40,8 +41,10 @@ struct gosset__search {
     uint32_t
         *free_buffers; /* numbers of page buffers no read uses; as reads, done and buffer_page: io->depth entries */
     uint32_t free_buffer_count;
-    uint64_t *buffer_page; /* the page of the index that is read into a buffer */
-    gosset__ranked *order; /* probe: cells by number, with their place in the probe order */
+    uint32_t page_depth;    /* page buffers; those of code chunks follow them */
+    gosset__code_scan scan; /* codes on disk */
+    uint64_t *buffer_page;  /* the page of the index that is read into a buffer */
+    gosset__ranked *order;  /* probe: cells by number, with their place in the probe order */
     gosset__batch batch;
     gosset__search_planned planned;
 };
@@ -54,6 +57,21 @@ uint32_t gosset__search_rerank(const gosset__search *search, const gosset__searc
 void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows);
 void gosset__search_count_plan(gosset__search *search);
 
+/** A query that has read and scored all it wants, or failed with nothing in flight, is done. */
+void gosset__search_settle(gosset__search *search, gosset__query *query);
+
+/* search_codes.c: the stage before, when codes are on disk. */
+void gosset__search_begin_codes(gosset__search *search, gosset__query *query, const gosset__search_request *request,
+                                uint32_t rerank);
+/** Asks for as many chunks as there are buffers for. */
+void gosset__search_submit_codes(gosset__search *search);
+bool gosset__search_wants_codes(const gosset__search *search);
+void gosset__search_take_codes(gosset__search *search, const gosset__io_done *done);
+/** Goes on to the pages once the last code is in. */
+void gosset__search_end_codes(gosset__search *search, gosset__query *query);
+
+/** No buffer is in use any more. */
+void gosset__search_free_buffers(gosset__search *search);
 /** Opens its ring anew, with the event of now. Nothing may be in flight. */
 gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth);
 

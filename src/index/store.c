@@ -5,7 +5,10 @@
 #include "index/directory.h"
 #include "index/store_internal.h"
 #include "kernel/kernel.h"
+#include <errno.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 enum { OPEN_ATTEMPTS = 8 };
 
@@ -69,15 +72,20 @@ out:
 
 static gosset_status open_io(gosset__store *store, const char *io) {
     gosset_status status = GOSSET_OK;
-    gosset__io_file *files = gosset__alloc_array(&store->env, store->shard_count, sizeof *files);
-    if (files == NULL) return gosset__no_memory("the list of shards", store->shard_count * sizeof *files);
-    for (uint32_t i = 0; i < store->shard_count; i++) {
-        memcpy(files[i].path, store->shards[i].path, sizeof files[i].path);
-        files[i].pages_offset = store->shards[i].header.sections[GOSSET__SECTION_PAGES].offset;
-        files[i].page_count = store->shards[i].header.page_count;
+    const uint32_t shards = store->shard_count, count = store->code_sums != NULL ? 2 * shards : shards;
+    gosset__io_file *files = gosset__alloc_array(&store->env, count, sizeof *files);
+    if (files == NULL) return gosset__no_memory("the list of shards", count * sizeof *files);
+    for (uint32_t i = 0; i < count; i++) {
+        const gosset__shard *shard = &store->shards[i % shards];
+        const gosset__section *section =
+            &shard->header.sections[i < shards ? GOSSET__SECTION_PAGES : GOSSET__SECTION_CODES];
+        memcpy(files[i].path, shard->path, sizeof files[i].path);
+        files[i].pages_offset = section->offset;
+        files[i].page_count =
+            i < shards ? shard->header.page_count
+                       : gosset__round_up(section->length, store->layout.page_size) / store->layout.page_size;
     }
-    GOSSET_TRY(
-        gosset__io_files_open(&store->files, io, files, store->shard_count, store->layout.page_size, &store->env));
+    GOSSET_TRY(gosset__io_files_open(&store->files, io, files, count, store->layout.page_size, &store->env));
     store->held.pages = store->files->resident_bytes;
     store->held.rest += store->files->held_bytes;
 out:
@@ -168,7 +176,10 @@ void gosset__store_close(gosset__store *store) {
     gosset__free(&env, store->cell_first);
     gosset__free(&env, store->shard_first_row);
     gosset__free(&env, store->shard_first_page);
+    if (store->blocks_locked) munlock(store->blocks, (size_t)store->held.codes);
     gosset__free(&env, store->blocks);
+    gosset__free(&env, store->code_sums);
+    gosset__free(&env, store->shard_first_sum);
     gosset__free(&env, store->model);
     gosset__free(&env, store->calibration);
     gosset__free(&env, store);
@@ -261,6 +272,93 @@ out:
         store->block_count = 0;
     }
     return status;
+}
+
+/* ---- codes on disk -------------------------------------------------------------------------- */
+
+/* Chunks of a section hold any number of codes; pages are hashed across their borders. */
+typedef struct sums_context {
+    gosset__store *store;
+    gosset__hasher hasher;
+    size_t used;   /* bytes of the page so far */
+    uint64_t next; /* sum */
+} sums_context;
+
+static void end_sum(sums_context *sums) {
+    if (sums->used > 0) sums->store->code_sums[sums->next++] = gosset__hasher_value(&sums->hasher);
+    sums->used = 0;
+    gosset__hasher_start(&sums->hasher, 0);
+}
+
+static gosset_status sum_codes(void *context, const uint8_t *codes, size_t count) {
+    sums_context *sums = context;
+    size_t left = count * sums->store->layout.code_size;
+    while (left > 0) {
+        const size_t room = sums->store->layout.page_size - sums->used, part = left < room ? left : room;
+        gosset__hasher_add(&sums->hasher, codes, part);
+        sums->used += part;
+        codes += part;
+        left -= part;
+        if (part == room) end_sum(sums);
+    }
+    return GOSSET_OK;
+}
+
+static uint64_t code_length(const gosset__store *store, uint32_t shard) {
+    return store->shards[shard].header.sections[GOSSET__SECTION_CODES].length;
+}
+
+gosset_status gosset__store_leave_codes(gosset__store *store, const char *io) {
+    gosset_status status = GOSSET_OK;
+    const uint32_t page_size = store->layout.page_size, shards = store->shard_count;
+    sums_context sums = {.store = store};
+    if (store->blocks != NULL) return gosset__fail(GOSSET_E_STATE, "%s: codes are loaded already", store->directory);
+    store->shard_first_sum = gosset__alloc_zero(&store->env, ((size_t)shards + 1) * sizeof *store->shard_first_sum);
+    if (store->shard_first_sum == NULL) return gosset__no_memory("the checksums of codes", shards * sizeof(uint64_t));
+    for (uint32_t i = 0; i < shards; i++)
+        store->shard_first_sum[i + 1] =
+            store->shard_first_sum[i] + gosset__round_up(code_length(store, i), page_size) / page_size;
+    const size_t count = (size_t)store->shard_first_sum[shards] + 1;
+    store->code_sums = gosset__alloc_array(&store->env, count, sizeof *store->code_sums);
+    if (store->code_sums == NULL) GOSSET_TRY(gosset__no_memory("the checksums of codes", count * sizeof(uint64_t)));
+    gosset__hasher_start(&sums.hasher, 0);
+    for (uint32_t i = 0; i < shards; i++) {
+        GOSSET_TRY(gosset__shard_codes(&store->shards[i], &store->env, sum_codes, &sums));
+        end_sum(&sums);
+    }
+    store->held.codes = (count + shards + 1) * sizeof(uint64_t);
+    store->held.rest -= store->files->held_bytes;
+    gosset__io_files_close(store->files);
+    store->files = NULL;
+    GOSSET_TRY(open_io(store, io));
+out:
+    return status;
+}
+
+gosset_status gosset__store_check_codes(const gosset__store *store, uint32_t shard, uint64_t page, uint32_t count,
+                                        const uint8_t *data) {
+    const uint64_t page_size = store->layout.page_size, length = code_length(store, shard);
+    const uint64_t *sums = store->code_sums + store->shard_first_sum[shard] + page;
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t at = (page + i) * page_size, left = length - at;
+        if (gosset__hash(data + i * page_size, (size_t)(left < page_size ? left : page_size), 0) == sums[i]) continue;
+        const uint64_t offset = store->shards[shard].header.sections[GOSSET__SECTION_CODES].offset + at;
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: codes at byte %llu: checksum differs", store->shards[shard].path,
+                            (unsigned long long)offset);
+    }
+    return GOSSET_OK;
+}
+
+void gosset__store_lock_codes(gosset__store *store, char *reason, size_t size) {
+    struct rlimit limit = {0};
+    *reason = 0;
+    store->blocks_locked = mlock(store->blocks, (size_t)store->held.codes) == 0;
+    if (store->blocks_locked) return;
+    const int error = errno;
+    char text[128];
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    snprintf(reason, size, "not locked: %s (ulimit -l is %llu KiB)", strerror_r(error, text, sizeof text),
+             (unsigned long long)limit.rlim_cur / 1024);
 }
 
 /* ---- pages ---------------------------------------------------------------------------------- */

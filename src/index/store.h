@@ -78,8 +78,12 @@ typedef struct gosset__store {
      *  other in cell order, so a cell is one run of rows through the whole index. */
     uint64_t *cell_first;
     /** All codes in the scan's block layout: row r is code r % 16 of block r / 16. */
-    uint8_t *blocks;
+    uint8_t *blocks; /* NULL: codes are read from the shards, through `files` from number shard_count on */
     uint64_t block_count;
+    int blocks_locked; /* 0, or 1: they stay in memory whatever the kernel needs it for */
+    /** Codes on disk: hashes of the page_size bytes from each page of a code section on; shard_count + 1 entries of
+     *  where each shard's begin. */
+    uint64_t *code_sums, *shard_first_sum;
     /** Page of a row: row / records_per_page within its shard. shard_first_row/page: shard_count + 1 entries. */
     uint64_t *shard_first_row, *shard_first_page;
     void *model; /* the model file's bytes */
@@ -101,6 +105,15 @@ void gosset__store_close(gosset__store *store);
 void gosset__store_drop_parsed(gosset__store *store);
 /** Fills `blocks` from the shards' code sections. Called once, by the owner, before the first search. */
 gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn block, const void *context);
+
+/** In place of that: codes stay on disk. Every byte of them is checked once, and what pages read later are checked
+ *  against is kept: 8 bytes for each. Opens the files anew, `io` as for gosset__store_open. */
+gosset_status gosset__store_leave_codes(gosset__store *store, const char *io);
+/** Checks pages of a shard's code section. GOSSET_E_CORRUPT names file and offset. */
+gosset_status gosset__store_check_codes(const gosset__store *store, uint32_t shard, uint64_t page, uint32_t count,
+                                        const uint8_t *data);
+/** Keeps loaded codes in memory; failing that, `reason` says why. */
+void gosset__store_lock_codes(gosset__store *store, char *reason, size_t size);
 
 /** Checks a page as read: checksum seeded by shard and page number. GOSSET_E_CORRUPT names file and offset. */
 gosset_status gosset__store_check_page(const gosset__store *store, uint64_t page, const uint8_t *data);

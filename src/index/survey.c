@@ -27,6 +27,7 @@ gosset_status gosset__search_candidates(gosset__search *search, const float *lat
     gosset__search *s = search;
     gosset__best best;
     *found = 0;
+    GOSSET_REQUIRE(s->store->blocks != NULL, GOSSET_E_STATE, "%s: codes are not in memory", s->store->directory);
     count = gosset__search_clamp(count, 1, s->store->row_count > 0 ? s->store->row_count : 1);
     GOSSET_TRY(gosset__search_probe(s, latent, probe, 0, count, 1));
     gosset__candidates_scan(&s->candidates, count, &best);

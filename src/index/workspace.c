@@ -47,10 +47,24 @@ static void draw_candidates(gosset__search *s, carver *at, const gosset__search_
     c->items = carve(at, gosset__best_capacity(room->rerank), sizeof *c->items);
 }
 
+static void draw_codes(gosset__search *s, carver *at) {
+    s->scan.chunks = carve(at, GOSSET__CODE_CHUNKS, sizeof *s->scan.chunks);
+    s->scan.free = carve(at, GOSSET__CODE_CHUNKS, sizeof *s->scan.free);
+    s->scan.blocks = carve(at, GOSSET__CODE_ROWS, s->store->layout.code_size);
+}
+
+static void draw_codes_of(const gosset__search *s, carver *at, const gosset__search_room *room, gosset__query *parts) {
+    parts->latent = carve(at, gosset__codec_dimension(s->candidates.codec), sizeof *parts->latent);
+    parts->runs = carve(at, room->probe, sizeof *parts->runs);
+    parts->row_items = carve(at, gosset__best_capacity(room->rerank), sizeof *parts->row_items);
+}
+
 static size_t draw(gosset__search *s, uint8_t *block, const gosset__search_room *room) {
     const uint32_t depth = s->io != NULL ? s->io->depth : 0, dimension = s->store->layout.dimension;
+    const bool on_disk = s->store->code_sums != NULL;
     carver at = {.block = block};
     draw_candidates(s, &at, room);
+    if (on_disk) draw_codes(s, &at);
     s->distance.converted = carve(&at, dimension, sizeof *s->distance.converted);
     s->order = carve(&at, room->probe, sizeof *s->order);
     s->reads = carve(&at, depth, sizeof *s->reads);
@@ -63,6 +77,7 @@ static size_t draw(gosset__search *s, uint8_t *block, const gosset__search_room 
         parts.pages = carve(&at, room->rerank, sizeof *parts.pages);
         parts.vector = carve(&at, dimension, sizeof(float));
         parts.items = carve(&at, gosset__best_capacity(room->k), sizeof *parts.items);
+        if (on_disk) draw_codes_of(s, &at, room, &parts);
         if (block != NULL) s->queries[i] = parts;
     }
     return at.used;
@@ -77,6 +92,11 @@ gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth) {
     return GOSSET_OK;
 }
 
+/** Buffers of code chunks, in pages. */
+static uint32_t code_depth(const gosset__search *s) {
+    return s->store->code_sums != NULL ? GOSSET__CODE_CHUNKS * GOSSET__CODE_CHUNK_PAGES : 0;
+}
+
 /** A larger ring when more pages may be wanted at once. */
 static gosset_status reserve_io(gosset__search *s, const gosset__search_room *room) {
     const uint32_t each = room->rerank < PAGES_OF_QUERY ? room->rerank : PAGES_OF_QUERY;
@@ -84,12 +104,22 @@ static gosset_status reserve_io(gosset__search *s, const gosset__search_room *ro
     uint32_t depth = MIN_DEPTH;
     if (s->store->page_count == 0) return GOSSET_OK;
     while (depth < wanted && depth < MAX_DEPTH) depth *= 2;
-    if (s->io != NULL && s->io->depth >= depth) return GOSSET_OK;
-    return gosset__search_open_io(s, depth);
+    if (s->io != NULL && s->page_depth >= depth) return GOSSET_OK;
+    const gosset_status status = gosset__search_open_io(s, depth + code_depth(s));
+    if (status == GOSSET_OK) s->page_depth = depth;
+    return status;
 }
 
 static uint32_t larger(uint32_t a, uint32_t b) {
     return a > b ? a : b;
+}
+
+void gosset__search_free_buffers(gosset__search *search) {
+    search->free_buffer_count = search->io != NULL ? search->page_depth : 0;
+    for (uint32_t i = 0; i < search->free_buffer_count; i++) search->free_buffers[i] = i;
+    search->scan.owner = UINT64_MAX;
+    search->scan.free_count = code_depth(search) > 0 ? GOSSET__CODE_CHUNKS : 0;
+    for (uint32_t i = 0; i < search->scan.free_count; i++) search->scan.free[i] = i;
 }
 
 gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k) {
@@ -115,8 +145,7 @@ gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uin
     s->workspace_size = size;
     draw(s, s->workspace, &room);
     s->room = room;
-    s->free_buffer_count = s->io != NULL ? s->io->depth : 0;
-    for (uint32_t i = 0; i < s->free_buffer_count; i++) s->free_buffers[i] = i;
+    gosset__search_free_buffers(s);
 out:
     return status;
 }

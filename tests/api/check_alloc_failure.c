@@ -72,6 +72,22 @@ static gosset_status opening_in_memory(const gosset_env *env) {
     return status;
 }
 
+static gosset_status opening_on_disk(const gosset_env *env) {
+    gosset_index *index = NULL;
+    gosset_memory_info memory = {.struct_size = sizeof memory};
+    gosset_index_config config = {.struct_size = sizeof config, .env = env};
+    const char *path = temp_path(w.directory, "left");
+    ck_ok(gosset_index_open(&index, path, NULL));
+    ck_ok(gosset_index_memory(index, NULL, 10, &memory));
+    gosset_index_close(index);
+    config.memory = memory.index - 1;
+    index = NULL;
+    gosset_status status = gosset_index_open(&index, path, &config);
+    ck_assert_int_eq(index == NULL, status != GOSSET_OK);
+    gosset_index_close(index);
+    return status;
+}
+
 static gosset_status verifying(const gosset_env *env) {
     return gosset_index_verify(temp_path(w.directory, "left"), env);
 }
@@ -157,10 +173,12 @@ START_TEST(test_every_allocation_fails_once) {
         const char *name;
         attempt_fn attempt;
         int slow;
-    } attempts[] = {
-        {"write", writing, 0},    {"merge", merging, 0},    {"open", opening, 0},      {"memory", opening_in_memory, 0},
-        {"verify", verifying, 0}, {"search", searching, 0}, {"submit", submitting, 0}, {"exact", exact, 0},
-        {"load", loading, 0},     {"lattice", lattice, 0},  {"train", training, 1}};
+    } attempts[] = {{"write", writing, 0},        {"merge", merging, 0},
+                    {"open", opening, 0},         {"memory", opening_in_memory, 0},
+                    {"disk", opening_on_disk, 0}, {"verify", verifying, 0},
+                    {"search", searching, 0},     {"submit", submitting, 0},
+                    {"exact", exact, 0},          {"load", loading, 0},
+                    {"lattice", lattice, 0},      {"train", training, 1}};
     gosset_vectors left = rows_of(&w.base, 0, ROWS), right = rows_of(&w.base, ROWS, 200);
     const char *path = build("left", &left, NULL);
     build("right", &right, NULL);
@@ -175,6 +193,6 @@ END_TEST
 
 TCase *case_alloc_failure(void) {
     TCase *tcase = tcase_create("allocation failure");
-    tcase_add_loop_test(tcase, test_every_allocation_fails_once, 0, 11);
+    tcase_add_loop_test(tcase, test_every_allocation_fails_once, 0, 12);
     return tcase;
 }

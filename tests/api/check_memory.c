@@ -2,6 +2,7 @@
 #include "api/world.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 enum { BLOCKS = 4096 };
 
@@ -92,6 +93,65 @@ START_TEST(test_lines_add_up) {
 }
 END_TEST
 
+/* A budget decides where the codes are, and nothing else: never more is held, and the answers are the same. */
+START_TEST(test_budget) {
+    static meter counts, own;
+    static uint64_t ids[3][WORLD_QUERIES * WORLD_K];
+    static float distances[3][WORLD_QUERIES * WORLD_K];
+    const char *path = build("budget", &w.base, &(build_options){.shard_size = 256 << 10});
+    uint64_t all = 0, codes = 0;
+    for (int i = 0; i < 3; i++) { /* no budget, one that is just enough, one that is not */
+        gosset_env env = meter_env(&counts), searcher_env = meter_env(&own);
+        gosset_index *index = NULL;
+        gosset_searcher *searcher = NULL;
+        gosset_memory_info memory = {.struct_size = sizeof memory};
+        gosset_index_info info = {.struct_size = sizeof info};
+        gosset_search_stats stats = {.struct_size = sizeof stats};
+        gosset_index_config config = {.struct_size = sizeof config, .env = &env, .io = backends[_i]};
+        config.memory = i == 0 ? 0 : i == 1 ? all : all - 1;
+        gosset_status status = gosset_index_open(&index, path, &config);
+        if (status == GOSSET_E_UNSUPPORTED) return;
+        if (i == 2 && strcmp(config.io, "memory") == 0) { /* pages and codes are in memory both ways */
+            ck_assert_int_eq(status, GOSSET_E_ARGUMENT);
+            return;
+        }
+        ck_ok(status);
+        ck_ok(gosset_index_memory(index, NULL, WORLD_K, &memory));
+        ck_ok(gosset_index_describe(index, &info));
+        ck_assert_uint_eq(memory.index, counts.bytes);
+        if (i == 0) all = memory.index, codes = memory.codes;
+        if (i == 0) ck_assert_str_eq(info.codes, "in memory");
+        if (i == 1) ck_assert(strcmp(info.codes, "locked in memory") == 0 || strstr(info.codes_reason, "not locked"));
+        if (i == 2) ck_assert_str_eq(info.codes, "on disk");
+        if (i == 2) ck_assert_uint_lt(memory.codes, codes / 50);
+        ck_ok(gosset_searcher_create(&searcher, index, &searcher_env));
+        ck_ok(gosset_searcher_search(searcher, &w.query, WORLD_K, ids[i], distances[i]));
+        const uint64_t held = own.bytes;
+        ck_ok(gosset_searcher_search(searcher, &w.query, WORLD_K, ids[i], distances[i]));
+        ck_assert_uint_eq(own.bytes, held);
+        ck_assert_mem_eq(ids[i], ids[0], sizeof ids[0]);
+        ck_assert_mem_eq(distances[i], distances[0], sizeof distances[0]);
+        ck_ok(gosset_searcher_stats(searcher, &stats));
+        ck_assert_int_eq(stats.code_reads > 0, i == 2);
+        const uint64_t lines = memory.searcher + 15 * memory.query + memory.batch;
+        ck_assert(held >= lines && held < lines + 16);
+        gosset_searcher_free(searcher);
+        gosset_index_close(index);
+        ck_assert_uint_eq(counts.bytes + own.bytes, 0);
+    }
+    gosset_index *index = NULL;
+    gosset_index_config config = {.struct_size = sizeof config, .io = backends[_i], .memory = 1000};
+    ck_fails(gosset_index_open(&index, path, &config), GOSSET_E_ARGUMENT, "memory: expected at least");
+    unsigned long long least = 0;
+    ck_assert_int_eq(sscanf(strstr(gosset_last_error(), "at least"), "at least %llu", &least), 1);
+    config.memory = least - 1;
+    ck_fails(gosset_index_open(&index, path, &config), GOSSET_E_ARGUMENT, "on disk");
+    config.memory = least;
+    ck_ok(gosset_index_open(&index, path, &config));
+    gosset_index_close(index);
+}
+END_TEST
+
 START_TEST(test_errors) {
     gosset_index *index = NULL;
     gosset_memory_info info = {.struct_size = sizeof info};
@@ -109,6 +169,7 @@ END_TEST
 TCase *case_memory(void) {
     TCase *tcase = tcase_create("memory");
     tcase_add_loop_test(tcase, test_lines_add_up, 0, sizeof backends / sizeof *backends);
+    tcase_add_loop_test(tcase, test_budget, 0, sizeof backends / sizeof *backends);
     tcase_add_test(tcase, test_errors);
     return tcase;
 }

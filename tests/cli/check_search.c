@@ -50,6 +50,30 @@ START_TEST(search_reports) {
 }
 END_TEST
 
+/* A budget one byte too small for the codes: they are read, and the answers stay. */
+START_TEST(codes_may_stay_on_disk) {
+    char memory[32];
+    const json_t *json = run_json("search", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs",
+                                  "--out", "held.ivecs", NULL)
+                             ->json;
+    const long long held = count_of(json, "resident_bytes");
+    ck_assert_str_eq(text_of(json, "codes"), "in memory");
+    snprintf(memory, sizeof memory, "%lld", held - 1);
+    json = run_json("search", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs", "--out",
+                    "read.ivecs", "--memory", memory, NULL)
+               ->json;
+    ck_assert_str_eq(text_of(json, "codes"), "on disk");
+    ck_assert_int_lt(count_of(json, "resident_bytes"), held);
+    ck_assert_double_gt(real_of(json, "code_reads_per_query"), 0);
+    ck_assert(same_files("held.ivecs", "read.ivecs"));
+    json = run_json("info", "all.gosset", "--memory", memory, NULL)->json;
+    ck_assert_str_eq(text_of(json, "codes"), "on disk");
+    const json_t *lines = json_object_get(json, "memory");
+    ck_assert_int_lt(count_of(lines, "index_bytes"), held);
+    check_failure(run_tool("info", "all.gosset", "--memory", "1000", NULL), "all.gosset", "expected at least");
+}
+END_TEST
+
 START_TEST(recall_key_follows_k) {
     const json_t *json =
         run_json("search", "--index", "all.gosset", "--query", "query.fvecs", "--truth", "truth.ivecs", "-k", "3", NULL)
@@ -150,6 +174,7 @@ TCase *search_cases(void) {
     tcase_add_test(cases, backends_agree);
     tcase_add_test(cases, search_reports);
     tcase_add_test(cases, recall_key_follows_k);
+    tcase_add_test(cases, codes_may_stay_on_disk);
     tcase_add_test(cases, all_cells_find_everything);
     tcase_add_test(cases, truth_is_exact);
     tcase_add_loop_test(cases, truth_of_every_metric, 0, 3);

@@ -4,11 +4,13 @@
 #include "search_fixture.h"
 #include "search_suites.h"
 
+#include <fcntl.h>
 #include <gosset/index.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ALL = 1u << 30, K = 12, QUERIES = 60, MAX_DONE = 16 };
 
@@ -20,12 +22,26 @@ static void tear_down(void) {
     fixture_remove(&data);
 }
 
+enum { BACKENDS = 3 };
+
+static const char *backend_name(int number) {
+    return gosset__io_registry[number % BACKENDS]->name;
+}
+
+static void open_again(int number) {
+    if (number >= BACKENDS)
+        fixture_open_on_disk(&data, backend_name(number));
+    else
+        fixture_open(&data, backend_name(number));
+}
+
+/** Every backend, first with codes in memory, then with codes on disk. */
 static bool open_backend(int number) {
-    const fixture_options options = {.type = GOSSET_U8, .dimension = 20, .count = 3000, .shard_size = 40000};
-    const char *name = gosset__io_registry[number]->name;
+    const fixture_options options = {
+        .type = GOSSET_U8, .dimension = 20, .count = 3000, .shard_size = 40000, .residual = number >= BACKENDS};
     fixture_build(&data, &options);
-    if (strcmp(name, "uring") == 0 && !uring_works()) return false;
-    fixture_open(&data, name);
+    if (strcmp(backend_name(number), "uring") == 0 && !uring_works()) return false;
+    open_again(number);
     return true;
 }
 
@@ -44,7 +60,9 @@ static gosset__search_request nth(uint32_t n, float row[ROW]) {
     return request;
 }
 
-static void answer_one_by_one(void) {
+/** With codes in memory. */
+static void answer_one_by_one(int number) {
+    fixture_open(&data, backend_name(number));
     gosset__search *search = new_search(1);
     for (uint32_t n = 0; n < QUERIES; n++) {
         float row[ROW];
@@ -54,6 +72,7 @@ static void answer_one_by_one(void) {
     gosset__search_free(search);
     memcpy(expected, ids, sizeof ids);
     memcpy(expected_distances, distances, sizeof distances);
+    open_again(number);
 }
 
 /** Starts what there is room for and takes in what is done, until every query was told of once. */
@@ -90,7 +109,7 @@ static gosset_status outcomes[QUERIES];
 START_TEST(many_in_flight_answer_as_one_by_one) {
     static const uint32_t numbers[] = {1, 2, 3, 8, 17, GOSSET__SEARCH_MAX_IN_FLIGHT};
     if (!open_backend(_i)) return;
-    answer_one_by_one();
+    answer_one_by_one(_i);
     for (size_t i = 0; i < 2 * sizeof numbers / sizeof *numbers; i++) {
         gosset__search *search = new_search(numbers[i / 2]);
         gosset__search_stats stats = {0};
@@ -101,6 +120,8 @@ START_TEST(many_in_flight_answer_as_one_by_one) {
         ck_assert_mem_eq(ids, expected, sizeof ids);
         ck_assert_mem_eq(distances, expected_distances, sizeof distances);
         ck_assert_uint_ge(stats.io_batches, QUERIES);
+        ck_assert_int_eq(stats.code_reads > 0, _i >= BACKENDS);
+        ck_assert_uint_ge(stats.code_bytes, stats.code_reads * 4096);
         gosset__search_free(search);
     }
 }
@@ -155,7 +176,7 @@ END_TEST
 
 START_TEST(a_damaged_page_fails_its_queries_alone) {
     if (!open_backend(_i)) return;
-    answer_one_by_one();
+    answer_one_by_one(_i);
     const gosset__io_file *file = &data.store->files->files[0];
     char path[GOSSET__PATH_MAX];
     size_t size;
@@ -164,7 +185,7 @@ START_TEST(a_damaged_page_fails_its_queries_alone) {
     bytes[file->pages_offset + 2 * 4096 + 100] ^= 4;
     file_write(path, bytes, size);
     free(bytes);
-    fixture_open(&data, gosset__io_registry[_i]->name);
+    open_again(_i);
     gosset__search *search = new_search(8);
     for (int round = 0; round < 2; round++) {
         uint32_t failed = 0;
@@ -185,6 +206,68 @@ START_TEST(a_damaged_page_fails_its_queries_alone) {
 }
 END_TEST
 
+/* Codes that change once the index is open: the queries that read them fail, and name the place. */
+START_TEST(damaged_codes_fail_their_queries_alone) {
+    if (_i % BACKENDS == 2 || !open_backend(_i)) return; /* "memory" has read them already */
+    answer_one_by_one(_i);
+    const gosset__io_file *file = &data.store->files->files[data.store->shard_count + 1];
+    const int descriptor = open(file->path, O_RDWR | O_CLOEXEC);
+    uint8_t byte;
+    ck_assert_int_eq(pread(descriptor, &byte, 1, (off_t)file->pages_offset + 700), 1);
+    byte ^= 0x10;
+    ck_assert_int_eq(pwrite(descriptor, &byte, 1, (off_t)file->pages_offset + 700), 1);
+    ck_assert_int_eq(close(descriptor), 0);
+    gosset__search *search = new_search(8);
+    for (int round = 0; round < 2; round++) {
+        uint32_t failed = 0;
+        fly(search, round, outcomes, sentences);
+        for (uint32_t n = 0; n < QUERIES; n++) {
+            if (outcomes[n] == GOSSET_OK) {
+                ck_assert_mem_eq(ids + n * K, expected + n * K, K * sizeof *ids);
+                continue;
+            }
+            failed++;
+            ck_assert_int_eq(outcomes[n], GOSSET_E_CORRUPT);
+            ck_assert_ptr_nonnull(strstr(sentences[n], file->path));
+            ck_assert_ptr_nonnull(strstr(sentences[n], "codes at byte"));
+        }
+        ck_assert(failed > 0 && failed < QUERIES);
+    }
+    gosset__search_free(search);
+    fixture_close(&data); /* and the index is not opened any more */
+    char path[TEMP_PATH_SIZE];
+    snprintf(path, sizeof path, "%s", temp_path(data.directory, "index"));
+    ck_assert_int_eq(gosset__store_open(&data.store, path, "threads", &data.env), GOSSET_OK);
+    ck_assert_int_eq(gosset__store_leave_codes(data.store, "threads"), GOSSET_E_CORRUPT);
+}
+END_TEST
+
+/* Runs longer than a chunk, codes that cross its end, and few pages to a buffer. */
+START_TEST(large_cells_are_read_in_chunks) {
+    const fixture_options options = {.type = GOSSET_U8, .dimension = 8, .count = 30000, .shard_size = 300000};
+    if (strcmp(backend_name(_i), "uring") == 0 && !uring_works()) return;
+    fixture_build(&data, &options);
+    answer_one_by_one(_i + BACKENDS);
+    gosset__search *search = new_search(7);
+    gosset__search_stats stats = {0};
+    gosset__search_count(search, &stats);
+    memset(ids, 0, sizeof ids);
+    fly(search, true, outcomes, sentences);
+    ck_assert_mem_eq(ids, expected, sizeof ids);
+    ck_assert_mem_eq(distances, expected_distances, sizeof distances);
+    ck_assert_uint_gt(stats.code_bytes, stats.code_reads * 4096);
+    float row[ROW]; /* everything: more chunks than there are buffers */
+    gosset__search_request all = nth(0, row);
+    all.probe = ALL;
+    fly(search, true, outcomes, sentences);
+    stats = (gosset__search_stats){0};
+    ck_assert_int_eq(gosset__search_run(search, &all), GOSSET_OK);
+    ck_assert_uint_eq(stats.codes_scanned, 30000);
+    ck_assert_uint_le(stats.code_bytes, 30000 * data.store->layout.code_size + (stats.code_reads + 1) * 2 * 4096);
+    gosset__search_free(search);
+}
+END_TEST
+
 static bool readable(int descriptor) {
     struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
     return poll(&wanted, 1, 10000) == 1;
@@ -193,7 +276,7 @@ static bool readable(int descriptor) {
 /* An event loop with nothing but the event: it must never wait for ever. */
 START_TEST(the_event_wakes_for_every_query) {
     if (!open_backend(_i)) return;
-    answer_one_by_one();
+    answer_one_by_one(_i);
     gosset__search *search = new_search(5);
     int event = -1, again = -1;
     uint32_t started = 0, told = 0;
@@ -240,14 +323,15 @@ END_TEST
 Suite *flight_suite(void) {
     Suite *suite = suite_create("flight");
     TCase *cases = tcase_create("flight");
-    int backends = 0;
-    while (gosset__io_registry[backends] != NULL) backends++;
+    const int backends = 2 * BACKENDS;
     tcase_add_checked_fixture(cases, NULL, tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, many_in_flight_answer_as_one_by_one, 0, backends);
     tcase_add_loop_test(cases, no_more_than_agreed_are_taken, 0, backends);
     tcase_add_loop_test(cases, a_searcher_may_be_freed_with_queries_in_flight, 0, backends);
     tcase_add_loop_test(cases, a_damaged_page_fails_its_queries_alone, 0, backends);
+    tcase_add_loop_test(cases, damaged_codes_fail_their_queries_alone, BACKENDS, backends);
+    tcase_add_loop_test(cases, large_cells_are_read_in_chunks, 0, BACKENDS);
     tcase_add_loop_test(cases, the_event_wakes_for_every_query, 0, backends);
     tcase_add_loop_test(cases, queries_in_flight_allocate_nothing, 0, backends);
     suite_add_tcase(suite, cases);

@@ -153,6 +153,40 @@ START_TEST(reads_give_the_pages_asked_for) {
 }
 END_TEST
 
+/* Pages that follow each other, read at once into buffers that do. */
+START_TEST(one_read_gives_many_pages) {
+    enum { PAGES = 5, ROOM = 12 };
+    gosset__io_files *files = open_backend(_i, 4096);
+    gosset__io *io = NULL;
+    if (files == NULL) return;
+    ck_assert_int_eq(gosset__io_open(&io, files, ROOM, -1, &env), GOSSET_OK);
+    gosset__io_done done[2];
+    uint32_t found;
+    const gosset__io_read reads[2] = {{.file = 3, .page = 195, .more = PAGES - 1, .buffer = io->buffers, .tag = 0},
+                                      {.file = 0, .page = 1, .more = 1, .buffer = io->buffers + 6 * 4096, .tag = 1}};
+    ck_assert_int_eq(io->ops->submit(io, reads, 2), GOSSET_OK);
+    ck_assert_int_eq(io->ops->reap(io, 2, done, 2, &found), GOSSET_OK);
+    ck_assert_uint_eq(found, 2);
+    for (uint32_t i = 0; i < found; i++)
+        for (uint32_t p = 0; p <= reads[done[i].tag].more; p++) {
+            gosset__io_read one = reads[done[i].tag];
+            one.page += p;
+            assert_page(files, &one, &(gosset__io_done){.tag = one.tag, .page = done[i].page + 4096 * p});
+        }
+    gosset__io_read bad = reads[0];
+    bad.more = PAGES; /* beyond the file */
+    ck_assert_int_eq(io->ops->submit(io, &bad, 1), GOSSET_E_ARGUMENT);
+    bad = reads[0], bad.buffer = io->buffers + 8 * 4096; /* beyond the buffers */
+    ck_assert_int_eq(io->ops->submit(io, &bad, 1), GOSSET_E_ARGUMENT);
+    bad = reads[0], bad.page = 0, bad.more = ROOM;
+    ck_assert_int_eq(io->ops->submit(io, &bad, 1), GOSSET_E_ARGUMENT);
+    bad.more = UINT32_MAX;
+    ck_assert_int_eq(io->ops->submit(io, &bad, 1), GOSSET_E_ARGUMENT);
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+}
+END_TEST
+
 START_TEST(impossible_requests_are_refused_whole) {
     gosset__io_files *files = open_backend(_i, 4096);
     gosset__io *io = NULL;
@@ -540,6 +574,7 @@ Suite *io_suite(void) {
     tcase_add_checked_fixture(contract, set_up, tear_down);
     tcase_set_timeout(contract, 60);
     tcase_add_loop_test(contract, reads_give_the_pages_asked_for, 0, backends);
+    tcase_add_loop_test(contract, one_read_gives_many_pages, 0, backends);
     tcase_add_loop_test(contract, impossible_requests_are_refused_whole, 0, backends);
     tcase_add_loop_test(contract, short_and_missing_files_are_refused_at_opening, 0, backends);
     tcase_add_loop_test(contract, a_read_beyond_a_shrunken_file_fails_alone, 0, backends);

@@ -342,7 +342,10 @@ END_TEST
 
 START_TEST(every_allocation_may_fail_and_the_searcher_recovers) {
     fixture_build(&data, &small);
-    fixture_open(&data, "auto");
+    if (_i)
+        fixture_open_on_disk(&data, "auto");
+    else
+        fixture_open(&data, "auto");
     fixture_truth(&data, 1, 0, 10, other_ids, other_distances);
     for (size_t n = 1; n < 40; n++) {
         counting_allocator memory;
@@ -507,7 +510,7 @@ Suite *search_suite(void) {
     tcase_add_test(cases, statistics_count_what_was_done);
     tcase_add_test(cases, more_pages_than_the_ring_holds_take_more_batches);
     tcase_add_loop_test(cases, a_warm_searcher_allocates_nothing, 0, backends);
-    tcase_add_test(cases, every_allocation_may_fail_and_the_searcher_recovers);
+    tcase_add_loop_test(cases, every_allocation_may_fail_and_the_searcher_recovers, 0, 2);
     tcase_add_test(cases, a_damaged_page_is_an_error_and_never_a_wrong_answer);
     tcase_add_loop_test(cases, damage_on_the_disk_is_found_by_every_backend, 0, backends);
     suite_add_tcase(suite, cases);

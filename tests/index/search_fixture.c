@@ -154,6 +154,14 @@ void fixture_open(fixture *self, const char *io) {
     ck_assert_int_eq(gosset__store_load_codes(self->store, block, self->codec), GOSSET_OK);
 }
 
+void fixture_open_on_disk(fixture *self, const char *io) {
+    fixture_close(self);
+    ck_assert_msg(gosset__store_open(&self->store, temp_path(self->directory, "index"), io, &self->env) == GOSSET_OK,
+                  "%s", gosset_last_error());
+    ck_assert_msg(gosset__store_leave_codes(self->store, io) == GOSSET_OK, "%s", gosset_last_error());
+    ck_assert_ptr_null(self->store->blocks);
+}
+
 void fixture_close(fixture *self) {
     if (self->store != NULL) gosset__store_close(self->store);
     self->store = NULL;

@@ -44,6 +44,8 @@ void fixture_build(fixture *self, const fixture_options *options);
 void fixture_use(fixture *self, const gosset__kernels *kernels);
 /** Opens the store with a backend, in place of the one that was open. */
 void fixture_open(fixture *self, const char *io);
+/** Likewise, with the codes left on disk. */
+void fixture_open_on_disk(fixture *self, const char *io);
 void fixture_close(fixture *self);
 void fixture_remove(fixture *self);
 

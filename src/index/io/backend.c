@@ -23,6 +23,10 @@ void gosset__io_note(gosset__io_files *files, const char *format, ...) {
     va_end(arguments);
 }
 
+uint32_t gosset__io_size(const gosset__io_files *files, const gosset__io_read *read) {
+    return (1 + read->more) * files->page_size;
+}
+
 uint64_t gosset__io_offset(const gosset__io_files *files, uint32_t file, uint64_t page) {
     return files->files[file].pages_offset + page * files->page_size;
 }
@@ -69,12 +73,14 @@ gosset_status gosset__io_check_reads(const gosset__io *io, const gosset__io_read
         const gosset__io_read *read = &reads[i];
         if (read->file >= files->file_count)
             return gosset__fail(GOSSET_E_ARGUMENT, "read of file %u: there are %u", read->file, files->file_count);
-        if (read->page >= files->files[read->file].page_count)
+        if (read->page >= files->files[read->file].page_count ||
+            read->more >= files->files[read->file].page_count - read->page)
             return gosset__fail(GOSSET_E_ARGUMENT, "%s: read of page %llu: it has %llu", files->files[read->file].path,
                                 (unsigned long long)read->page,
                                 (unsigned long long)files->files[read->file].page_count);
         const uintptr_t first = (uintptr_t)io->buffers, at = (uintptr_t)read->buffer;
-        if (at < first || at - first > (uintptr_t)(io->depth - 1) * files->page_size || at % GOSSET__IO_ALIGNMENT)
+        if (at < first || read->more >= io->depth ||
+            at - first > (uintptr_t)(io->depth - 1 - read->more) * files->page_size || at % GOSSET__IO_ALIGNMENT)
             return gosset__fail(GOSSET_E_ARGUMENT, "read into memory that is no page buffer of this searcher");
     }
     return GOSSET_OK;

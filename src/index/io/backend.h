@@ -20,6 +20,8 @@ gosset_status gosset__io_descriptors_open(gosset__io_files *files, int **out);
 size_t gosset__io_descriptors_held(const gosset__io_files *files); /* bytes */
 void gosset__io_descriptors_close(const gosset__io_files *files, int *descriptors);
 
+/** Bytes of a read. */
+uint32_t gosset__io_size(const gosset__io_files *files, const gosset__io_read *read);
 uint64_t gosset__io_offset(const gosset__io_files *files, uint32_t file, uint64_t page);
 
 /** GOSSET_E_ARGUMENT unless every read names a page of a file and a buffer of this searcher, `room` at most. */

@@ -22,6 +22,7 @@ typedef struct gosset__io gosset__io;
 typedef struct gosset__io_read {
     uint32_t file;
     uint64_t page;   /* within the file */
+    uint32_t more;   /* pages after it that are read along, into the buffers after its own */
     uint8_t *buffer; /* one of the page buffers in io->buffers */
     uint64_t tag;    /* given back on completion */
 } gosset__io_read;

@@ -62,7 +62,6 @@ static page_request *pop(request_queue *queue) {
 
 static void *crew_main(void *argument) {
     threads_files *state = argument;
-    const uint32_t page_size = state->files->page_size;
     pthread_mutex_lock(&state->lock);
     while (true) {
         page_request *request = pop(&state->waiting);
@@ -75,8 +74,9 @@ static void *crew_main(void *argument) {
         }
         pthread_mutex_unlock(&state->lock);
         const gosset__io_read *read = &request->read;
-        request->error = gosset__io_read_page(state->descriptors[read->file], read->buffer, page_size,
-                                              gosset__io_offset(state->files, read->file, read->page));
+        request->error =
+            gosset__io_read_page(state->descriptors[read->file], read->buffer, gosset__io_size(state->files, read),
+                                 gosset__io_offset(state->files, read->file, read->page));
         pthread_mutex_lock(&state->lock);
         threads_io *owner = request->owner->state;
         push(&owner->done, request);

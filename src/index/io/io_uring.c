@@ -143,7 +143,7 @@ static void queue_read(gosset__io *io, uint32_t number) {
     const int file = state->fixed_files ? (int)read->file : shared->descriptors[read->file];
     const uint64_t offset = gosset__io_offset(io->files, read->file, read->page) + slot->start;
     uint8_t *buffer = read->buffer + slot->start;
-    const uint32_t size = io->files->page_size - slot->start;
+    const uint32_t size = gosset__io_size(io->files, read) - slot->start;
     struct io_uring_sqe *request = io_uring_get_sqe(&state->ring);
     if (state->fixed_buffers)
         io_uring_prep_read_fixed(request, file, buffer, size, offset, 0);
@@ -174,7 +174,7 @@ static void complete(gosset__io *io, uint64_t number, int result) {
     } else if (!gosset__io_continue(&slot->start, &slot->end, (uint32_t)result)) {
         error = GOSSET__IO_END;
     } else {
-        again = slot->end < io->files->page_size;
+        again = slot->end < gosset__io_size(io->files, &slot->read);
     }
     if (again) {
         queue_read(io, (uint32_t)number);
