@@ -34,7 +34,7 @@ typedef struct gosset_train_config {
     double minutes;            /* time budget: sets the number of epochs from the measured rate */
     uint32_t batch_size;
     float learning_rate;
-    float uniformity; /* lambda, weight of the spreading (KoLeo) loss; negative = 0 */
+    float uniformity; /* lambda, weight of the spreading term; negative = 0 */
     uint64_t seed;
     const char *checkpoint; /* file written after every epoch and on cancellation; NULL = none */
     int resume;             /* non-zero: continue from `checkpoint`, which must exist */
@@ -45,6 +45,8 @@ typedef struct gosset_train_config {
      * what indexes are calibrated with.
      */
     const gosset_vectors *learn_queries;
+    const char *spreading; /* "koleo" or "potential" (Wang and Isola 2020); NULL = the best known default */
+    const char *optimizer; /* "adamw" or "sgd"; NULL = that of the loss */
 } gosset_train_config;
 
 /**

@@ -9,7 +9,7 @@
 
 typedef struct train_options {
     common_options common;
-    const char *learn, *learn_query, *out, *loss, *lattice, *cells, *checkpoint;
+    const char *learn, *learn_query, *spreading, *optimizer, *out, *loss, *lattice, *cells, *checkpoint;
     uint32_t bytes, width, output_dimension, epochs, batch;
     double minutes, lambda, rate;
     uint64_t seed;
@@ -35,6 +35,8 @@ static int parse(const command *self, train_options *options, int argc, char **a
         {0, "lattice", OPTION_TEXT, &options->lattice, 0, "SPEC", "lattice of the codes, such as zn:24:79"},
         {0, "cells", OPTION_TEXT, &options->cells, 0, "SPEC", "lattice of the cells, such as zn:24:3"},
         {0, "lambda", OPTION_REAL, &options->lambda, 0, "X", "weight of spreading over the sphere; 0 = none"},
+        {0, "spreading", OPTION_TEXT, &options->spreading, 0, "NAME", "koleo (default) or potential"},
+        {0, "optimizer", OPTION_TEXT, &options->optimizer, 0, "NAME", "adamw or sgd (default: the loss's)"},
         {0, "rate", OPTION_REAL, &options->rate, 0, "X", "first learning rate"},
         {0, "batch", OPTION_COUNT, &options->batch, 0, "N", "vectors in one step"},
         {0, "seed", OPTION_NUMBER, &options->seed, 0, "N", "same seed, same model (with --epochs)"},
@@ -69,7 +71,9 @@ static gosset_train_config make_config(const train_options *options, const gosse
                                   .seed = options->seed,
                                   .checkpoint = checkpoint,
                                   .resume = options->resume,
-                                  .learn_queries = options->learn_query ? queries : NULL};
+                                  .learn_queries = options->learn_query ? queries : NULL,
+                                  .spreading = options->spreading,
+                                  .optimizer = options->optimizer};
     /* In the library zero means the default, on the command line it means zero. */
     if (!isnan(options->lambda)) config.uniformity = options->lambda > 0 ? (float)options->lambda : -1.0f;
     return config;
@@ -129,6 +133,9 @@ const command command_train = {
         "their neighbours do; it is kept if held-out queries then need to look at fewer vectors. With --learn-query\n"
         "these are queries of yours: half of them, at most 1,000, are held out and calibrate indexes as well.\n\n"
         "Ctrl-C keeps the state in the checkpoint; the same command with --resume goes on from there.\n"
+        "Memory: 500,000 vectors at most are learnt from, chosen by the seed. They are held as floats, with 32\n"
+        "neighbours each (640 bytes a vector of 128 dimensions); a larger file is read in passes, not held. With\n"
+        "--verbose the rate of the steps is told beside that of large matrix products on this machine.\n\n"
         "Losses: 'rank' is the triplet loss of Sablayrolles et al. (2019); without --loss the best known is used.",
     .example = "  gosset train --learn learn.fvecs --out photos.model --bytes 16 --minutes 5",
     .run = run,

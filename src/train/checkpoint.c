@@ -24,6 +24,8 @@ static uint64_t settings_hash(const gosset__trainer *trainer) {
     gosset__hasher_add(&hasher, rates, sizeof rates);
     gosset__hasher_add(&hasher, &s->seed, sizeof s->seed);
     gosset__hasher_add(&hasher, s->loss->name, strlen(s->loss->name) + 1);
+    gosset__hasher_add(&hasher, s->spread->name, strlen(s->spread->name) + 1);
+    gosset__hasher_add(&hasher, s->optimizer->name, strlen(s->optimizer->name) + 1);
     gosset__hasher_add(&hasher, s->code_lattice, strlen(s->code_lattice) + 1);
     gosset__hasher_add(&hasher, s->cell_lattice, strlen(s->cell_lattice) + 1);
     return gosset__hasher_value(&hasher);
@@ -39,7 +41,7 @@ static void lay_parts(const gosset__trainer *trainer, part parts[PARTS]) {
     size_t block = trainer->parameter_count * sizeof(float);
     size_t mined = trainer->learn.count * trainer->mined_count * sizeof(uint32_t);
     parts[0] = (part){trainer->parameters, block};
-    parts[1] = (part){trainer->state, block * trainer->settings.loss->optimizer->states};
+    parts[1] = (part){trainer->state, block * trainer->settings.optimizer->states};
     parts[2] = (part){trainer->best, block};
     parts[3] = (part){trainer->mined, mined};
 }

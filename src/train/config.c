@@ -117,11 +117,17 @@ gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_
     GOSSET_REQUIRE((unsigned)config->metric <= GOSSET_COSINE, GOSSET_E_CONFIG,
                    "gosset_train_config: metric: expected 0..2, found %d", (int)config->metric);
     GOSSET_REQUIRE(settings->loss, GOSSET_E_CONFIG, "gosset_train_config: loss: unknown name \"%s\"", config->loss);
+    settings->spread = gosset__spread_find(config->spreading);
+    GOSSET_REQUIRE(settings->spread, GOSSET_E_CONFIG, "gosset_train_config: spreading: unknown name \"%s\"",
+                   config->spreading);
+    settings->optimizer = config->optimizer ? gosset__optimizer_find(config->optimizer) : settings->loss->optimizer;
+    GOSSET_REQUIRE(settings->optimizer, GOSSET_E_CONFIG, "gosset_train_config: optimizer: unknown name \"%s\"",
+                   config->optimizer);
     GOSSET_REQUIRE(!config->resume || config->checkpoint, GOSSET_E_CONFIG,
                    "gosset_train_config: resume: expected a checkpoint to continue from, found none");
     GOSSET_REQUIRE(isfinite(config->learning_rate) && config->learning_rate >= 0 && isfinite(config->uniformity),
                    GOSSET_E_CONFIG, "gosset_train_config: learning_rate, uniformity: expected finite numbers");
-    settings->learning_rate = config->learning_rate > 0 ? config->learning_rate : settings->loss->learning_rate;
+    settings->learning_rate = config->learning_rate > 0 ? config->learning_rate : settings->optimizer->learning_rate;
     settings->uniformity = config->uniformity < 0 ? 0.0f : settings->loss->uniformity;
     if (config->uniformity > 0) settings->uniformity = config->uniformity;
     settings->width = config->width ? config->width : settings->loss->width;

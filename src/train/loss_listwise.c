@@ -4,7 +4,7 @@
  *
  *     p_ij = softmax_j(-|x_i - x_j|^2 / (SHARPNESS r_i)),   r_i = squared distance of x_i to its 10th neighbour
  *     q_ij = softmax_j(-|z_i - c_j|^2 / TEMPERATURE),       c_j = z_j as the index would hold it
- *     loss = mean_i(-sum_j p_ij log q_ij) + uniformity * KoLeo(anchors)
+ *     loss = mean_i(-sum_j p_ij log q_ij) + uniformity * spreading term of the anchors
  *
  * One forward pass of n rows serves n^2 pairs, so the exponentials and products of pairs cost about as much as the
  * network itself: both are done in blocks of rows, on all threads.
@@ -34,7 +34,7 @@ typedef struct listwise {
 static size_t scratch_size(size_t anchors, size_t members, uint32_t features, uint32_t dimension) {
     (void)features, (void)dimension;
     size_t rows = anchors * members;
-    return 2 * rows /* doubles */ + rows + 2 * rows * rows + gosset__koleo_scratch_size(anchors);
+    return 2 * rows /* doubles */ + rows + 2 * rows * rows + gosset__spread_scratch_size(anchors);
 }
 
 /* exp(sharpness * (value - largest)) normalised, other copies of the row itself left out; returns log of the sum. */
@@ -134,11 +134,15 @@ static gosset_status value_and_gradient(const gosset__loss_batch *batch, double 
     GOSSET_TRY(gosset__pool_run(batch->pool, blocks, rank_block, &self));
     GOSSET_TRY(gosset__pool_run(batch->pool, blocks, gradient_block, &self));
     for (size_t r = 0; r < rows; r++) sum += self.values[r];
-    GOSSET_TRY(gosset__koleo(batch->anchors, batch->dimension, batch->latents, batch->uniformity, batch->gradients,
-                             self.coefficients + rows * rows, batch->pool, &spread));
+    GOSSET_TRY(batch->spread->add(batch->anchors, batch->dimension, batch->latents, batch->uniformity, batch->gradients,
+                                  self.coefficients + rows * rows, batch->pool, &spread));
     *value = sum / (double)rows + spread;
 out:
     return status;
+}
+
+static double operations(size_t rows, uint32_t features, uint32_t dimension) {
+    return 2.0 * (double)rows * (double)rows * (features + 3.0 * dimension);
 }
 
 extern const gosset__loss_ops gosset__loss_listwise;
@@ -152,9 +156,9 @@ const gosset__loss_ops gosset__loss_listwise = {
     .anchors = 128,
     .skip = 1,
     .width = 256,
-    .learning_rate = 0.002f,
     .uniformity = 0.02f,
     .optimizer = &gosset__optimizer_adamw,
+    .operations = operations,
     .scratch_size = scratch_size,
     .value_and_gradient = value_and_gradient,
 };

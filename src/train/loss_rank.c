@@ -30,7 +30,7 @@ static void push(const float *a, const float *b, uint32_t dimension, float facto
 
 static size_t scratch_size(size_t anchors, size_t members, uint32_t features, uint32_t dimension) {
     (void)members, (void)features, (void)dimension;
-    return gosset__koleo_scratch_size(anchors);
+    return gosset__spread_scratch_size(anchors);
 }
 
 static gosset_status value_and_gradient(const gosset__loss_batch *batch, double *value) {
@@ -48,10 +48,15 @@ static gosset_status value_and_gradient(const gosset__loss_batch *batch, double 
         push(anchor, positive, d, (float)(1 / (near * (double)n)), gradient, batch->gradients + (n + i) * d);
         push(anchor, negative, d, (float)(-1 / (far * (double)n)), gradient, batch->gradients + (2 * n + i) * d);
     }
-    gosset_status status =
-        gosset__koleo(n, d, batch->latents, batch->uniformity, batch->gradients, batch->scratch, batch->pool, &spread);
+    gosset_status status = batch->spread->add(n, d, batch->latents, batch->uniformity, batch->gradients, batch->scratch,
+                                              batch->pool, &spread);
     *value = sum / (double)n + spread;
     return status;
+}
+
+static double operations(size_t rows, uint32_t features, uint32_t dimension) {
+    (void)rows, (void)features, (void)dimension;
+    return 0;
 }
 
 extern const gosset__loss_ops gosset__loss_rank;
@@ -65,9 +70,9 @@ const gosset__loss_ops gosset__loss_rank = {
     .anchors = 256,
     .skip = 0,
     .width = 512,
-    .learning_rate = 0.1f,
     .uniformity = 0.02f,
     .optimizer = &gosset__optimizer_sgd,
+    .operations = operations,
     .scratch_size = scratch_size,
     .value_and_gradient = value_and_gradient,
 };

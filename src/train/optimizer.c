@@ -24,6 +24,7 @@ GOSSET__WIDE static void sgd_update(size_t count, uint64_t step, float rate, int
 
 const gosset__optimizer_ops gosset__optimizer_sgd = {
     .name = "sgd",
+    .learning_rate = 0.1f,
     .states = 1,
     .rate = stairs,
     .update = sgd_update,
@@ -56,6 +57,7 @@ GOSSET__WIDE static void adamw_update(size_t count, uint64_t step, float rate, i
 
 const gosset__optimizer_ops gosset__optimizer_adamw = {
     .name = "adamw",
+    .learning_rate = 0.002f,
     .states = 2,
     .rate = cosine,
     .update = adamw_update,

@@ -7,7 +7,8 @@
 
 typedef struct gosset__optimizer_ops {
     const char *name;
-    uint32_t states; /* floats remembered per parameter */
+    float learning_rate; /* default */
+    uint32_t states;     /* floats remembered per parameter */
     /** Learning rate of step `step` of `total`. */
     float (*rate)(float base, uint64_t step, uint64_t total);
     /**
@@ -18,7 +19,8 @@ typedef struct gosset__optimizer_ops {
                    float *state, size_t stride);
 } gosset__optimizer_ops;
 
-extern const gosset__optimizer_ops gosset__optimizer_sgd;   /* momentum 0.9, four stairs */
-extern const gosset__optimizer_ops gosset__optimizer_adamw; /* cosine after a short warm-up */
+const gosset__optimizer_ops *gosset__optimizer_find(const char *name); /* NULL when unknown; loss_registry.c */
+extern const gosset__optimizer_ops gosset__optimizer_sgd;              /* momentum 0.9, four stairs */
+extern const gosset__optimizer_ops gosset__optimizer_adamw;            /* cosine after a short warm-up */
 
 #endif

@@ -45,6 +45,7 @@ static gosset_status allocate_batch(gosset__trainer *trainer) {
     batch->rows = batch->anchors * batch->members;
     batch->features = trainer->shape.features;
     batch->dimension = trainer->shape.output;
+    batch->spread = s->spread;
     batch->uniformity = s->uniformity;
     batch->pool = trainer->pool;
     size_t scratch = loss->scratch_size(batch->anchors, batch->members, batch->features, batch->dimension);
@@ -69,7 +70,7 @@ static gosset_status allocate_parameters(gosset__trainer *trainer) {
     trainer->parameters = allocate_floats(trainer, &status, count);
     trainer->gradients = allocate_floats(trainer, &status, count);
     trainer->best = allocate_floats(trainer, &status, count);
-    trainer->state = allocate_floats(trainer, &status, count * trainer->settings.loss->optimizer->states);
+    trainer->state = allocate_floats(trainer, &status, count * trainer->settings.optimizer->states);
     trainer->folded = allocate_floats(trainer, &status, gosset__folded_count(&trainer->shape));
     return status;
 }
@@ -100,7 +101,7 @@ static gosset_status start_parameters(gosset__trainer *trainer) {
     gosset__rng rng = gosset__trainer_rng(trainer->settings.seed, GOSSET__STREAM_WEIGHTS, 0);
     size_t width = shape->width;
     float hidden = 1.0f / sqrtf((float)width);
-    memset(trainer->state, 0, trainer->parameter_count * trainer->settings.loss->optimizer->states * sizeof(float));
+    memset(trainer->state, 0, trainer->parameter_count * trainer->settings.optimizer->states * sizeof(float));
     fill_uniform(&rng, p.w1, shape->features * width, 1.0f / sqrtf((float)shape->features));
     fill_uniform(&rng, p.w2, width * width, hidden);
     fill_uniform(&rng, p.w3, width * shape->output, shape->skip ? last_layer_beside_skip * hidden : hidden);
@@ -170,13 +171,13 @@ static gosset_status update_block(void *context, size_t item, uint32_t worker) {
     size_t first = decay ? item * UPDATE_BLOCK : self->matrices + (item - self->matrix_blocks) * UPDATE_BLOCK;
     size_t end = decay ? self->matrices : t->parameter_count;
     size_t count = end - first < UPDATE_BLOCK ? end - first : UPDATE_BLOCK;
-    t->settings.loss->optimizer->update(count, t->step + 1, self->rate, decay, t->parameters + first,
-                                        t->gradients + first, t->state + first, t->parameter_count);
+    t->settings.optimizer->update(count, t->step + 1, self->rate, decay, t->parameters + first, t->gradients + first,
+                                  t->state + first, t->parameter_count);
     return GOSSET_OK;
 }
 
 static gosset_status train_step(gosset__trainer *trainer, double *loss) {
-    const gosset__optimizer_ops *optimizer = trainer->settings.loss->optimizer;
+    const gosset__optimizer_ops *optimizer = trainer->settings.optimizer;
     gosset__parameters parameters = gosset__parameters_view(&trainer->shape, trainer->parameters);
     gosset__parameters gradients = gosset__parameters_view(&trainer->shape, trainer->gradients);
     update self = {.trainer = trainer, .matrices = gosset__parameters_matrices(&trainer->shape)};
@@ -276,7 +277,10 @@ static gosset_status train_loop(gosset__trainer *trainer) {
             gosset__batch_order(trainer, trainer->step / trainer->steps_per_epoch);
             GOSSET_TRY(start_epoch(trainer, trainer->step / trainer->steps_per_epoch));
         }
+        const double start = gosset__seconds();
         GOSSET_TRY(train_step(trainer, &loss));
+        trainer->step_seconds += gosset__seconds() - start;
+        trainer->steps_timed++;
         smooth = smooth == 0 ? loss : 0.98 * smooth + 0.02 * loss;
         if (trainer->step % trainer->steps_per_epoch == 0) GOSSET_TRY(end_epoch(trainer));
         double rate = (gosset__seconds() - started) / (double)(trainer->step - first);
@@ -331,6 +335,7 @@ gosset_status gosset_train(gosset_model **out, const gosset_vectors *learn, cons
     else if (!trainer.settings.epochs)
         GOSSET_TRY(rehearse(&trainer));
     GOSSET_TRY(train_loop(&trainer));
+    GOSSET_TRY(gosset__speed_report(&trainer));
     GOSSET_TRY(deliver(&trainer, learn, out));
 out:
     gosset__blas_release();

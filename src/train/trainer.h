@@ -25,6 +25,8 @@ enum { GOSSET__VALIDATION_K = 10 };
 typedef struct gosset__settings {
     gosset_metric metric;
     const gosset__loss_ops *loss;
+    const gosset__spread_ops *spread;
+    const gosset__optimizer_ops *optimizer;
     char code_lattice[64], cell_lattice[64];
     uint32_t residual_words; /* of 4 bytes, in residual codes; 0 = codes are points of the code lattice */
     uint32_t width, output_dimension;
@@ -85,7 +87,9 @@ typedef struct gosset__trainer {
     size_t parameter_count;
     uint32_t mined_count, mined_first; /* negatives per row; how many nearer ones are skipped */
     uint64_t steps_per_epoch, steps;
-    double recall; /* last validation */
+    double recall;       /* last validation */
+    double step_seconds; /* spent in steps, and how many; of this run */
+    uint64_t steps_timed;
     float *gradients, *folded;
     gosset__pass pass;
     gosset__loss_batch batch;
@@ -116,6 +120,8 @@ void gosset__given_free(gosset__given *given, const gosset__env *env);
 uint32_t gosset__given_held_out(size_t count);
 /** queries.c: after training: a last layer for queries, if held-out ones need less scanning with it. */
 gosset_status gosset__queries_fit(gosset__trainer *trainer);
+/** speed.c: logs the rate of the steps beside that of plain matrix products. */
+gosset_status gosset__speed_report(gosset__trainer *trainer);
 /** checkpoint.c */
 gosset_status gosset__checkpoint_save(const gosset__trainer *trainer);
 gosset_status gosset__checkpoint_load(gosset__trainer *trainer);

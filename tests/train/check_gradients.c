@@ -153,23 +153,37 @@ static double plain_koleo(const double *z, const double *weights) {
     return weights[0] * sum;
 }
 
-START_TEST(koleo) {
+static double plain_potential(const double *z, const double *weights) {
+    double sum = 0;
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < ROWS; j++) {
+            double square = 0;
+            for (int t = 0; t < IN; t++) square += (z[i * IN + t] - z[j * IN + t]) * (z[i * IN + t] - z[j * IN + t]);
+            sum += j == i ? 0 : exp(-2 * square);
+        }
+    return weights[0] * log(sum / (ROWS * (ROWS - 1)));
+}
+
+START_TEST(every_spreading_term) {
+    static const plain_fn plain[] = {plain_koleo, plain_potential};
+    const gosset__spread_ops *ops = gosset__spread_registry[_i];
     float y[ROWS * IN], z[ROWS * IN], norms[ROWS], gradient[ROWS * IN] = {0};
     double inputs[ROWS * IN], value, weight = 0.25;
     gosset__rng rng = gosset__rng_make(4, 1);
     fill_normal(&rng, y, ROWS * IN);
     gosset__normalise_forward(ROWS, IN, y, norms, z);
     to_doubles(z, ROWS * IN, inputs);
-    float *scratch = malloc(gosset__koleo_scratch_size(ROWS) * sizeof *scratch);
-    require_ok(gosset__koleo(ROWS, IN, z, (float)weight, gradient, scratch, NULL, &value));
-    ck_assert_double_eq_tol(value, plain_koleo(inputs, &weight), 1e-6);
-    require_gradient(plain_koleo, inputs, 0, ROWS * IN, &weight, gradient);
+    float *scratch = malloc(gosset__spread_scratch_size(ROWS) * sizeof *scratch);
+    require_ok(ops->add(ROWS, IN, z, (float)weight, gradient, scratch, NULL, &value));
+    ck_assert_double_eq_tol(value, plain[_i](inputs, &weight), 1e-6);
+    require_gradient(plain[_i], inputs, 0, ROWS * IN, &weight, gradient);
 
     memcpy(z, z + IN, IN * sizeof *z); /* duplicates: no direction to push, but no NaN either */
     memset(gradient, 0, sizeof gradient);
-    require_ok(gosset__koleo(ROWS, IN, z, 1, gradient, scratch, NULL, &value));
+    require_ok(ops->add(ROWS, IN, z, 1, gradient, scratch, NULL, &value));
     ck_assert(isfinite(value));
     for (int i = 0; i < ROWS * IN; i++) ck_assert(isfinite(gradient[i]));
+    ck_assert_ptr_null(gosset__spread_registry[sizeof plain / sizeof *plain]);
     free(scratch);
 }
 END_TEST
@@ -215,6 +229,7 @@ static void loss_case_make(loss_case *c, const gosset__loss_ops *ops, uint64_t s
                                     .points = c->latents,
                                     .ids = c->ids,
                                     .radii = c->radii,
+                                    .spread = gosset__spread_find(NULL),
                                     .uniformity = 0.1f,
                                     .gradients = c->gradients,
                                     .scratch = c->scratch};
@@ -395,7 +410,7 @@ Suite *gradients_suite(void) {
     tcase_add_loop_test(layers, network, 0, 2);
     tcase_add_test(layers, folding);
     suite_add_tcase(suite, layers);
-    tcase_add_test(losses, koleo);
+    tcase_add_loop_test(losses, every_spreading_term, 0, 2);
     tcase_add_loop_test(losses, every_loss, 0, registered());
     tcase_add_loop_test(losses, losses_of_duplicates, 0, registered());
     tcase_add_test(losses, rank_loss_value);

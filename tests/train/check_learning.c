@@ -135,6 +135,10 @@ START_TEST(what_is_refused) {
     ck_assert_int_eq(gosset_train(&model, &learn, &other), GOSSET_E_ARGUMENT);
     other = config, other.metric = (gosset_metric)7;
     ck_assert_int_eq(gosset_train(&model, &learn, &other), GOSSET_E_CONFIG);
+    other = config, other.spreading = "butter";
+    ck_assert_int_eq(gosset_train(&model, &learn, &other), GOSSET_E_CONFIG);
+    other = config, other.optimizer = "luck";
+    ck_assert_int_eq(gosset_train(&model, &learn, &other), GOSSET_E_CONFIG);
     other = config, other.learning_rate = NAN;
     ck_assert_int_eq(gosset_train(&model, &learn, &other), GOSSET_E_CONFIG);
     ck_assert_ptr_null(model);

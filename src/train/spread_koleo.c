@@ -1,4 +1,7 @@
-/* The spreading term shared by the losses; see loss.h. */
+/*
+ * -mean log(n |z_i - z_nn(i)|) with nn(i) the nearest other anchor of the batch: Kozachenko and Leonenko's estimate of
+ * the entropy, as in Sablayrolles et al. (2019).
+ */
 #include "train/blas.h"
 #include "train/loss.h"
 
@@ -17,10 +20,6 @@ typedef struct koleo {
     uint32_t *nearest; /* anchors */
 } koleo;
 
-size_t gosset__koleo_scratch_size(size_t anchors) {
-    return anchors * anchors + anchors;
-}
-
 static gosset_status find_nearest(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const koleo *self = context;
@@ -38,8 +37,8 @@ static gosset_status find_nearest(void *context, size_t item, uint32_t worker) {
     return GOSSET_OK;
 }
 
-gosset_status gosset__koleo(size_t anchors, uint32_t dimension, const float *latents, float weight, float *gradients,
-                            float *scratch, gosset__pool *pool, double *value) {
+static gosset_status add(size_t anchors, uint32_t dimension, const float *latents, float weight, float *gradients,
+                         float *scratch, gosset__pool *pool, double *value) {
     *value = 0;
     if (anchors < 2 || !(weight > 0)) return GOSSET_OK;
     koleo self = {anchors, dimension, latents, scratch, (uint32_t *)(scratch + anchors * anchors)};
@@ -63,3 +62,6 @@ gosset_status gosset__koleo(size_t anchors, uint32_t dimension, const float *lat
     *value = (double)weight * sum / (double)anchors;
     return GOSSET_OK;
 }
+
+extern const gosset__spread_ops gosset__spread_koleo;
+const gosset__spread_ops gosset__spread_koleo = {.name = "koleo", .add = add};
