@@ -41,11 +41,16 @@ static size_t scratch_size(size_t anchors, size_t members, uint32_t features, ui
 GOSSET__WIDE static double soft_row(size_t rows, uint32_t self_id, const uint32_t *ids, float sharpness,
                                     float *values) {
     enum { LANES = 16 };
-    float largest = -INFINITY, sum = 0, sums[LANES] = {0};
-    for (size_t j = 0; j < rows; j++) {
-        float value = ids[j] == self_id ? -INFINITY : values[j];
-        largest = value > largest ? value : largest;
-    }
+    float largest = -INFINITY, sum = 0, sums[LANES] = {0}, tops[LANES];
+    for (size_t t = 0; t < LANES; t++) tops[t] = -INFINITY;
+    for (size_t j = 0; j + LANES <= rows; j += LANES)
+        for (size_t t = 0; t < LANES; t++) {
+            const float value = ids[j + t] == self_id ? -INFINITY : values[j + t];
+            tops[t] = value > tops[t] ? value : tops[t];
+        }
+    for (size_t j = rows / LANES * LANES; j < rows; j++)
+        if (ids[j] != self_id && values[j] > largest) largest = values[j];
+    for (size_t t = 0; t < LANES; t++) largest = tops[t] > largest ? tops[t] : largest;
     if (!(largest > -INFINITY)) { /* nothing but copies of itself: no ranking */
         memset(values, 0, rows * sizeof *values);
         return 0;

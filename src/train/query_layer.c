@@ -16,7 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BATCH = 128, ROW_BLOCK = 16, NEAR = 10, SAMPLE_MAX = 8192 };
+enum { BATCH = 128, ROW_BLOCK = 32, NEAR = GOSSET__VALIDATION_K, SAMPLE_MAX = 4096 };
 
 static const float TEMPERATURE = 0.07f;
 static const float LEARNING_RATE = 0.002f;
@@ -94,44 +94,54 @@ static void draw(fitting *f, uint64_t step) {
     }
 }
 
-/* Scores become weights that add up to 1 together with those of the neighbours, which stand first. */
-GOSSET__WIDE static void soften(float *near, size_t near_count, float *others, size_t count, float share) {
-    float largest = -INFINITY, sum = 0;
+/* Scores become weights that add up to 1 together with those of the neighbours. */
+GOSSET__WIDE static void soften(float *near, size_t near_count, float *others, size_t count, float factor,
+                                float share) {
+    enum { LANES = 16 };
+    const size_t whole = count / LANES * LANES;
+    float largest = -INFINITY, sum = 0, tops[LANES], sums[LANES] = {0};
+    for (size_t t = 0; t < LANES; t++) tops[t] = -INFINITY;
+    for (size_t j = 0; j < whole; j += LANES)
+        for (size_t t = 0; t < LANES; t++) tops[t] = others[j + t] > tops[t] ? others[j + t] : tops[t];
+    for (size_t j = whole; j < count; j++) largest = others[j] > largest ? others[j] : largest;
     for (size_t j = 0; j < near_count; j++) largest = near[j] > largest ? near[j] : largest;
-    for (size_t j = 0; j < count; j++) largest = others[j] > largest ? others[j] : largest;
-    for (size_t j = 0; j < near_count; j++) sum += near[j] = gosset__exp_negative(near[j] - largest);
-    for (size_t j = 0; j < count; j++) others[j] = share * gosset__exp_negative(others[j] - largest);
-    for (size_t j = 0; j < count; j++) sum += others[j];
+    for (size_t t = 0; t < LANES; t++) largest = tops[t] > largest ? tops[t] : largest;
+    for (size_t j = 0; j < near_count; j++) sum += near[j] = gosset__exp_negative(factor * (near[j] - largest));
+    for (size_t j = 0; j < count; j++) others[j] = share * gosset__exp_negative(factor * (others[j] - largest));
+    for (size_t j = 0; j < whole; j += LANES)
+        for (size_t t = 0; t < LANES; t++) sums[t] += others[j + t];
+    for (size_t j = whole; j < count; j++) sum += others[j];
+    for (size_t t = 0; t < LANES; t++) sum += sums[t];
     const float inverse = 1.0f / sum;
     for (size_t j = 0; j < near_count; j++) near[j] *= inverse;
     for (size_t j = 0; j < count; j++) others[j] *= inverse;
 }
 
-/* Gradient with respect to z of one query; `others` holds <z, c> of the sample. */
-static void query_gradient(const fitting *f, uint32_t query, const float *z, float *others, float *gradient) {
+/* Weights of a query's neighbours, and in `others`, which holds <z, c> of the sample, those of the sample. */
+static void weigh(const fitting *f, uint32_t query, const float *z, float *near, float *others) {
     const size_t rows = f->trainer->learn.count, output = f->trainer->shape.output;
     const uint32_t *neighbours = f->asked->neighbours + (size_t)query * f->asked->stride;
-    const float factor = 2 / TEMPERATURE;
-    const size_t near_count = f->asked->stride < NEAR ? f->asked->stride : NEAR;
-    const size_t rest = rows - near_count;
-    float near[NEAR];
-    for (size_t j = 0; j < f->sample_count; j++) others[j] *= factor;
     if (f->asked->inputs == f->trainer->learn.anchors && f->places[query] != UINT32_MAX)
         others[f->places[query]] = -INFINITY; /* itself */
-    for (size_t k = 0; k < near_count; k++) {
+    for (size_t k = 0; k < NEAR; k++) {
         const float *c = f->latents + (size_t)neighbours[k] * output;
         near[k] = 0;
-        for (size_t i = 0; i < output; i++) near[k] += factor * z[i] * c[i];
+        for (size_t i = 0; i < output; i++) near[k] += z[i] * c[i];
         if (f->places[neighbours[k]] != UINT32_MAX) others[f->places[neighbours[k]]] = -INFINITY;
     }
-    soften(near, near_count, others, f->sample_count,
-           f->sample_count < rows ? (float)rest / (float)f->sample_count : 1.0f);
-    gosset__product(1, output, f->sample_count, others, f->sample, 0, gradient);
-    for (size_t k = 0; k < near_count; k++) {
+    soften(near, NEAR, others, f->sample_count, 2 / TEMPERATURE,
+           f->sample_count < rows ? (float)(rows - NEAR) / (float)f->sample_count : 1.0f);
+}
+
+/* The neighbours' part of the gradient with respect to z, added to that of the sample; and the factors of both. */
+static void add_neighbours(const fitting *f, uint32_t query, const float *near, float *gradient) {
+    const size_t output = f->trainer->shape.output;
+    const uint32_t *neighbours = f->asked->neighbours + (size_t)query * f->asked->stride;
+    for (size_t k = 0; k < NEAR; k++) {
         const float *c = f->latents + (size_t)neighbours[k] * output;
-        for (size_t i = 0; i < output; i++) gradient[i] += (near[k] - 1 / (float)near_count) * c[i];
+        for (size_t i = 0; i < output; i++) gradient[i] += (near[k] - 1.0f / NEAR) * c[i];
     }
-    for (size_t i = 0; i < output; i++) gradient[i] *= factor / (float)f->batch;
+    for (size_t i = 0; i < output; i++) gradient[i] *= 2 / TEMPERATURE / (float)f->batch;
 }
 
 static gosset_status block(void *context, size_t item, uint32_t worker) {
@@ -142,6 +152,7 @@ static gosset_status block(void *context, size_t item, uint32_t worker) {
     float *first_hidden = f->scratch + worker * f->scratch_size, *others = first_hidden + ROW_BLOCK * width;
     float *z = others + ROW_BLOCK * f->sample_count, *norms = z + ROW_BLOCK * output;
     const float *x = f->inputs + first * features;
+    float near[ROW_BLOCK][NEAR];
     float *h = f->hidden + first * width, *y = f->outputs + first * output;
     const gosset__folded last = gosset__last_view(shape, f->last);
     gosset__hidden(shape, f->folded, x, rows, first_hidden, h);
@@ -150,7 +161,9 @@ static gosset_status block(void *context, size_t item, uint32_t worker) {
     gosset__normalise_forward(rows, output, y, norms, z);
     gosset__product_bt(rows, f->sample_count, output, z, f->sample, 0, others);
     for (size_t r = 0; r < rows; r++)
-        query_gradient(f, f->ids[first + r], z + r * output, others + r * f->sample_count, y + r * output);
+        weigh(f, f->ids[first + r], z + r * output, near[r], others + r * f->sample_count);
+    gosset__product(rows, output, f->sample_count, others, f->sample, 0, y);
+    for (size_t r = 0; r < rows; r++) add_neighbours(f, f->ids[first + r], near[r], y + r * output);
     gosset__normalise_backward(rows, output, z, norms, y);
     return GOSSET_OK;
 }
