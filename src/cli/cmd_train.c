@@ -33,7 +33,7 @@ static int parse(const command *self, train_options *options, int argc, char **a
         {0, "width", OPTION_COUNT, &options->width, 0, "N", "hidden units of each layer"},
         {0, "output-dimension", OPTION_COUNT, &options->output_dimension, 0, "N", "dimensions of the sphere"},
         {0, "lattice", OPTION_TEXT, &options->lattice, 0, "SPEC", "lattice of the codes, such as zn:24:79"},
-        {0, "cells", OPTION_TEXT, &options->cells, 0, "SPEC", "lattice of the cells, such as zn:24:3"},
+        {0, "cells", OPTION_TEXT, &options->cells, 0, "SPEC", "lattice of the cells; zn:10:8 for tens of millions"},
         {0, "lambda", OPTION_REAL, &options->lambda, 0, "X", "weight of spreading over the sphere; 0 = none"},
         {0, "spreading", OPTION_TEXT, &options->spreading, 0, "NAME", "koleo (default) or potential"},
         {0, "optimizer", OPTION_TEXT, &options->optimizer, 0, "NAME", "adamw or sgd (default: the loss's)"},
