@@ -135,6 +135,7 @@ typedef struct gosset_search_options {
     uint32_t probe;  /* cells visited, best first; needs rerank; excludes recall */
     uint32_t rerank; /* candidates whose pages are read */
     uint32_t in_flight; /* queries under way at once, 1..256; 0 = 16. See gosset_searcher_search and _submit */
+    uint64_t cache; /* bytes of pages this searcher keeps, once read and checked, for queries to come; 0 = none */
 } gosset_search_options;
 
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index,
@@ -143,7 +144,8 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searc
  *  submitted them, since no other may wait for them. NULL is fine. */
 GOSSET_API void gosset_searcher_free(gosset_searcher *searcher);
 
-/** Applies to the searches that follow. NULL = defaults. GOSSET_E_BUSY: in_flight changes while queries are. */
+/** Applies to the searches that follow. NULL = defaults. GOSSET_E_BUSY: in_flight or cache change while
+ *  queries are. */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_set(gosset_searcher *searcher,
                                                                  const gosset_search_options *options);
 
@@ -212,6 +214,7 @@ typedef struct gosset_search_stats {
     uint64_t queries, cells_probed, codes_scanned, candidates, pages_read, bytes_read, io_batches;
     uint64_t encode_ns, scan_ns, io_ns; /* io_ns: waiting for and scoring pages; with codes on disk, these too */
     uint64_t code_reads, code_bytes;    /* codes on disk: reads, of several pages each */
+    uint64_t cache_hits, cache_misses;  /* pages wanted that were kept, and that were read; 0 without a cache */
 } gosset_search_stats;
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_stats(const gosset_searcher *searcher,
                                                                    gosset_search_stats *stats);
@@ -239,6 +242,7 @@ typedef struct gosset_memory_info {
     uint64_t searcher; /* each searcher, with one query in flight: its page buffers and what a query is worked on in */
     uint64_t query;    /* each further query in flight, on average */
     uint64_t batch;    /* a searcher that was once given many queries in one call; 0: it would not plan them together */
+    uint64_t cache;      /* each searcher's, of the bytes `options` give it: what was allocated */
 } gosset_memory_info;
 
 /**

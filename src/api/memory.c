@@ -40,7 +40,7 @@ out:
 gosset_status gosset_index_memory(const gosset_index *index, const gosset_search_options *options, uint32_t k,
                                   gosset_memory_info *info) {
     gosset_search_options read;
-    uint64_t all = 0;
+    uint64_t all = 0, all_cached = 0;
     if (!index || !info) return gosset__fail(GOSSET_E_ARGUMENT, "memory: expected an index and an info, found NULL");
     if (k < 1 || k > GOSSET__MAX_K)
         return gosset__fail(GOSSET_E_ARGUMENT, "memory: k: expected 1..%d, found %u", GOSSET__MAX_K, k);
@@ -49,10 +49,15 @@ gosset_status gosset_index_memory(const gosset_index *index, const gosset_search
     gosset_memory_info ours = gosset__index_measure(index);
     const uint32_t in_flight = read.in_flight ? read.in_flight : GOSSET__IN_FLIGHT;
     read.struct_size = sizeof read;
+    const uint64_t cache = read.cache;
     read.in_flight = in_flight;
+    read.cache = 0;
     GOSSET_TRY(measure(index, &read, k, &all, &ours.batch));
     read.in_flight = 1;
     GOSSET_TRY(measure(index, &read, k, &ours.searcher, &ours.batch));
+    read.cache = cache;
+    GOSSET_TRY(measure(index, &read, k, &all_cached, &ours.batch));
+    ours.cache = all_cached - ours.searcher;
     if (in_flight > 1) ours.query = (all - ours.searcher) / (in_flight - 1);
     GOSSET_TRY(gosset__info_write(info, &ours, sizeof ours, "gosset_memory_info"));
 out:

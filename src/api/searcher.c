@@ -81,6 +81,7 @@ gosset_status gosset_searcher_set(gosset_searcher *searcher, const gosset_search
     if (read.recall == 0 && read.probe == 0) read.recall = default_recall;
     if (read.in_flight == 0) read.in_flight = GOSSET__IN_FLIGHT;
     status = gosset__search_set_in_flight(searcher->search, read.in_flight);
+    if (status == GOSSET_OK) status = gosset__search_set_cache(searcher->search, read.cache);
     if (status == GOSSET_OK) searcher->options = read;
     return status;
 }
@@ -220,6 +221,8 @@ gosset_status gosset_searcher_stats(const gosset_searcher *searcher, gosset_sear
     sum.bytes_read = counts->bytes_read;
     sum.io_batches = counts->io_batches;
     sum.code_reads = counts->code_reads;
+    sum.cache_hits = counts->cache_hits;
+    sum.cache_misses = counts->cache_misses;
     sum.code_bytes = counts->code_bytes;
     sum.scan_ns = counts->scan_ns;
     sum.io_ns = counts->io_ns;

@@ -14,7 +14,7 @@ typedef struct bench_options {
     common_options common;
     const char *index, *query, *truth, *io, *plot, *arrivals;
     uint32_t k, in_flight, batch;
-    uint64_t memory;
+    uint64_t memory, cache;
     int device;
     real_list recall, load;
     count_list probe, rerank, rate;
@@ -57,6 +57,7 @@ static int parse(const command *self, bench_options *options, int argc, char **a
         {0, "io", OPTION_TEXT, &options->io, 0, "NAME", "auto (default), uring, threads or memory"},
         {0, "memory", OPTION_SIZE, &options->memory, 0, "SIZE",
          "the index may hold: codes that do not fit stay on disk (default: as it takes)"},
+        {0, "cache", OPTION_SIZE, &options->cache, 0, "SIZE", "pages each thread keeps in memory (default: none)"},
         {0, "in-flight", OPTION_COUNT, &options->in_flight, 0, "N",
          "queries of each thread under way at once (default 1)"},
         {0, "batch", OPTION_COUNT, &options->batch, 0, "N", "queries in one call (default 1)"},
@@ -121,6 +122,7 @@ static int run_setting(bench_run *run, gosset_search_options setting, uint32_t t
                                .in_flight = options->in_flight,
                                .batch = options->batch,
                                .even = options->arrivals && strcmp(options->arrivals, "even") == 0};
+    request.options.cache = options->cache;
     int code = run_once(run, &request, &closed);
     for (uint32_t i = 0; i < options->load.count && code == EXIT_OK; i++) {
         request.rate = options->load.values[i] * closed.queries_per_second;

@@ -27,10 +27,12 @@ static void report_lines(cli_session *session, const memory_line *lines, size_t 
 }
 
 /* The memory a search needs, line by line, so that it can be planned. */
-static gosset_status report_memory(cli_session *session, const gosset_index *index, const gosset_index_info *info) {
+static gosset_status report_memory(cli_session *session, const gosset_index *index, const gosset_index_info *info,
+                                   uint64_t cache) {
     enum { K = 10 };
     gosset_memory_info memory = {.struct_size = sizeof memory};
-    const gosset_status status = gosset_index_memory(index, NULL, K, &memory);
+    const gosset_search_options options = {.struct_size = sizeof options, .cache = cache};
+    const gosset_status status = gosset_index_memory(index, &options, K, &memory);
     if (status != GOSSET_OK) return status;
     const int on_disk = strcmp(info->codes, "on disk") == 0;
     const memory_line lines[] = {
@@ -45,6 +47,7 @@ static gosset_status report_memory(cli_session *session, const gosset_index *ind
         {"index_bytes", "together", "once, for all searchers", memory.index},
         {"searcher_bytes", "a searcher", "one query in flight: page buffers, scratch", memory.searcher},
         {"query_bytes", "a query more", "in flight: its pages and candidates", memory.query},
+        {"cache_bytes", "its cache", "pages kept: --cache", memory.cache},
         {"batch_bytes", "a batch", "of a searcher that is given many queries at once", memory.batch},
     };
     json_t *json = json_object();
@@ -93,7 +96,7 @@ static void report_calibration(cli_session *session, const gosset_index *index) 
     output_json(&session->output, "calibration", rows);
 }
 
-static int info_index(cli_session *session, const char *path, const char *io, uint64_t memory) {
+static int info_index(cli_session *session, const char *path, const char *io, uint64_t memory, uint64_t cache) {
     gosset_index *index = NULL;
     gosset_index_info info = {.struct_size = sizeof info};
     const gosset_index_config config = {.struct_size = sizeof config, .env = &session->env, .io = io, .memory = memory};
@@ -104,7 +107,7 @@ static int info_index(cli_session *session, const char *path, const char *io, ui
         output_text(&session->output, "kind", NULL, "index");
         output_text(&session->output, "path", "index", path);
         report_index(session, &info);
-        status = report_memory(session, index, &info);
+        status = report_memory(session, index, &info, cache);
     }
     if (status == GOSSET_OK) {
         report_calibration(session, index);
@@ -182,10 +185,11 @@ static int is_shard(const char *path) {
 static int run(const command *self, int argc, char **argv) {
     common_options common = {.json = 0};
     const char *io = NULL;
-    uint64_t memory = 0;
+    uint64_t memory = 0, cache = 0;
     const option_row rows[] = {
         {0, "io", OPTION_TEXT, &io, 0, "NAME", "open an index with auto (default), uring, threads or memory"},
         {0, "memory", OPTION_SIZE, &memory, 0, "SIZE", "open it within this: codes that do not fit stay on disk"},
+        {0, "cache", OPTION_SIZE, &cache, 0, "SIZE", "pages each searcher would keep in memory"},
     };
     int first;
     int code = options_parse(self, rows, sizeof rows / sizeof *rows, &common, argc, argv, 1, &first);
@@ -196,7 +200,7 @@ static int run(const command *self, int argc, char **argv) {
     cli_session session;
     session_start(&session, self, &common);
     if (stat(path, &about) == 0 && S_ISDIR(about.st_mode))
-        code = info_index(&session, path, io, memory);
+        code = info_index(&session, path, io, memory, cache);
     else
         code = is_shard(path) ? info_shard(&session, path) : info_model(&session, path);
     return session_end(&session, code);

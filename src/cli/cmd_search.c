@@ -10,7 +10,7 @@ typedef struct search_command_options {
     common_options common;
     const char *index, *query, *io, *truth, *out, *distances;
     uint32_t k, probe, rerank, show, in_flight;
-    uint64_t memory;
+    uint64_t memory, cache;
     double recall;
 } search_command_options;
 
@@ -25,6 +25,7 @@ static int parse(const command *self, search_command_options *options, int argc,
         {0, "io", OPTION_TEXT, &options->io, 0, "NAME", "auto (default), uring, threads or memory"},
         {0, "memory", OPTION_SIZE, &options->memory, 0, "SIZE",
          "the index may hold: codes that do not fit stay on disk (default: as it takes)"},
+        {0, "cache", OPTION_SIZE, &options->cache, 0, "SIZE", "pages each thread keeps in memory (default: none)"},
         {0, "in-flight", OPTION_COUNT, &options->in_flight, 0, "N",
          "queries of each thread under way at once (default 1)"},
         {0, "truth", OPTION_TEXT, &options->truth, 0, "FILE", "exact neighbours, to report the recall reached"},
@@ -108,6 +109,7 @@ static int run(const command *self, int argc, char **argv) {
                                    .in_flight = options.in_flight,
                                    .threads = threads > 0 ? threads : cpu_count()};
         request.options = make_options(options.recall, options.probe, options.rerank);
+        request.options.cache = options.cache;
         const gosset_status status = measure_search(&request, setup.ids, setup.distances, &measured);
         code = status == GOSSET_OK ? write_results(&session, &options, setup.queries.count, setup.ids, setup.distances)
                                    : search_failed(&session, status, &measured);

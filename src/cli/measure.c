@@ -105,6 +105,8 @@ static void add_stats(gosset_search_stats *sum, const gosset_search_stats *stats
     sum->pages_read += stats->pages_read;
     sum->bytes_read += stats->bytes_read;
     sum->code_reads += stats->code_reads;
+    sum->cache_hits += stats->cache_hits;
+    sum->cache_misses += stats->cache_misses;
     sum->code_bytes += stats->code_bytes;
     sum->io_batches += stats->io_batches;
     sum->encode_ns += stats->encode_ns;

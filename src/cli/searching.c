@@ -130,6 +130,11 @@ void report_measurement(cli_output *output, const measurement *measured) {
                 (double)measured->sum.code_reads / queries, "%.1f");
     output_real(output, "code_bytes_read_per_query", measured->sum.code_reads ? "  bytes" : NULL,
                 (double)measured->sum.code_bytes / queries, "%.0f");
+    const double hits = (double)measured->sum.cache_hits, misses = (double)measured->sum.cache_misses;
+    if (hits + misses > 0) {
+        output_real(output, "cache_hits_per_query", "pages found in the cache", hits / queries, "%.1f");
+        output_real(output, "cache_misses_per_query", "  not found", misses / queries, "%.1f");
+    }
     output_real(output, "io_batches_per_query", NULL, (double)measured->sum.io_batches / queries, "%.2f");
     output_real(output, "encode_us", "  of its time: map", (double)measured->sum.encode_ns / queries / 1e3, "%.1f us");
     output_real(output, "scan_us", "  compare codes", (double)measured->sum.scan_ns / queries / 1e3, "%.1f us");

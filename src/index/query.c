@@ -24,6 +24,19 @@ void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset
     query->state = GOSSET__QUERY_READING;
 }
 
+uint32_t gosset__query_serve(gosset__query *query, const gosset__store *store, gosset__cache *cache) {
+    const uint32_t wanted = query->page_count;
+    query->page_count = 0;
+    for (uint32_t i = 0; i < wanted; i++) {
+        const uint8_t *data = gosset__cache_get(cache, query->pages[i]);
+        if (data != NULL)
+            gosset__score_records(store, query->pages[i], data, &query->distance, &query->nearest);
+        else
+            query->pages[query->page_count++] = query->pages[i];
+    }
+    return wanted - query->page_count;
+}
+
 void gosset__query_fail(gosset__query *query, gosset_status status) {
     if (query->status != GOSSET_OK) return; /* the first failure is the one to tell of */
     query->status = status;

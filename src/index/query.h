@@ -2,13 +2,14 @@
  * One query on its way: from the pages it wants to its answer. Several are under way in one searcher; which read
  * belongs to which is the searcher's business (search.c).
  *
- *     free ── begin ──► codes (on disk: codes.h) ── plan ──► reading ...
+ *     free ── begin ──► codes, on disk (codes.h) ── plan ──► reading ...
  *     free ── plan ──► reading ── a page scored, n times ──► done ── reported ──► free
  *                         └────────── a page fails ────────────┘ (once nothing of it is in flight)
  */
 #ifndef GOSSET_INDEX_QUERY_H
 #define GOSSET_INDEX_QUERY_H
 
+#include "index/cache.h"
 #include "index/candidates.h"
 #include "index/distance.h"
 #include "index/store.h"
@@ -54,6 +55,9 @@ typedef struct gosset__query {
  *  the query's own. */
 void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset__best *rows, const void *vector,
                         gosset_type type);
+
+/** Scores the pages that are kept; the others are what is left to read. Returns how many were kept. */
+uint32_t gosset__query_serve(gosset__query *query, const gosset__store *store, gosset__cache *cache);
 
 /** The shard that holds a page of the index: the number of its file. */
 uint32_t gosset__query_shard(const gosset__store *store, uint64_t page);

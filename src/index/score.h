@@ -10,4 +10,8 @@
 gosset_status gosset__score_page(const gosset__store *store, uint64_t page, const uint8_t *data,
                                  const gosset__distance *distance, gosset__best *best);
 
+/** The same for a page that was checked before. */
+void gosset__score_records(const gosset__store *store, uint64_t page, const uint8_t *data,
+                           const gosset__distance *distance, gosset__best *best);
+
 #endif

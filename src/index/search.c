@@ -50,6 +50,7 @@ void gosset__search_free(gosset__search *search) {
     gosset__io_close(search->io);
     if (search->event >= 0) close(search->event);
     gosset__batch_free(&search->batch, &env);
+    gosset__cache_close(&search->cache, &env);
     gosset__free(&env, search->planned.requests);
     gosset__free(&env, search->workspace);
     gosset__free(&env, search);
@@ -136,11 +137,36 @@ static gosset__query *new_query(gosset__search *s, const gosset__search_request 
     return query;
 }
 
+void gosset__search_plan(gosset__search *search, gosset__query *query, gosset__best *rows, const void *vector,
+                         gosset_type type) {
+    gosset__search_stats *stats = search->stats;
+    if (stats != NULL) stats->candidates += rows->count;
+    gosset__query_plan(query, search->store, rows, vector, type);
+    if (search->cache.pages == NULL) return;
+    const uint32_t kept = gosset__query_serve(query, search->store, &search->cache);
+    if (stats == NULL) return;
+    stats->cache_hits += kept;
+    stats->cache_misses += query->page_count;
+}
+
+gosset_status gosset__search_set_cache(gosset__search *search, uint64_t bytes) {
+    gosset_status status = GOSSET_OK;
+    gosset__cache *cache = &search->cache;
+    if (bytes == search->cache_wanted) return GOSSET_OK;
+    GOSSET_REQUIRE(gosset__search_in_flight(search) == 0, GOSSET_E_BUSY,
+                   "cache: it cannot be changed while queries are in flight");
+    gosset__cache_close(cache, &search->env);
+    search->cache_wanted = 0;
+    GOSSET_TRY(gosset__cache_open(cache, bytes, search->store->layout.page_size, &search->env));
+    search->cache_wanted = bytes;
+out:
+    return status;
+}
+
 void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows) {
     gosset__search *s = search;
     gosset__query *query = new_query(s, request);
-    if (s->stats != NULL) s->stats->candidates += rows->count;
-    gosset__query_plan(query, s->store, rows, request->vector, request->vector_type);
+    gosset__search_plan(s, query, rows, request->vector, request->vector_type);
     s->reading_count++;
     gosset__search_settle(s, query);
 }
@@ -265,6 +291,8 @@ static void take(gosset__search *s, const gosset__io_done *done) {
         return;
     }
     gosset__query_take(query, s->store, s->buffer_page[buffer], done);
+    if (query->status == GOSSET_OK)
+        gosset__cache_put(&s->cache, s->buffer_page[buffer], done->page); /* so it is sound */
     s->free_buffers[s->free_buffer_count++] = buffer;
     gosset__search_settle(s, query);
 }

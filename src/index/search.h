@@ -24,6 +24,9 @@ void gosset__search_free(gosset__search *search);
  *  GOSSET_E_BUSY while queries are on their way. */
 gosset_status gosset__search_set_in_flight(gosset__search *search, uint32_t in_flight);
 
+/** Bytes of pages it keeps for queries to come; 0 = none, as at first. What it has kept is forgotten. GOSSET_E_BUSY
+ * while queries are on their way; on failure nothing is kept. */
+gosset_status gosset__search_set_cache(gosset__search *search, uint64_t bytes);
 /** Room for queries of this size; when it has to grow, GOSSET_E_BUSY while queries are on their way. On failure the
  *  searcher has no room at all and asks for it again the next time. Queries reserve their room by themselves. */
 gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k);
@@ -31,8 +34,8 @@ gosset_status gosset__search_reserve(gosset__search *search, uint32_t probe, uin
 uint64_t gosset__search_held(const gosset__search *search);
 
 typedef struct gosset__search_stats {
-    uint64_t cells_probed, codes_scanned, candidates, pages_read, bytes_read, code_reads, code_bytes, io_batches,
-        scan_ns, io_ns;
+    uint64_t cells_probed, codes_scanned, candidates, pages_read, bytes_read, cache_hits, cache_misses, code_reads,
+        code_bytes, io_batches, scan_ns, io_ns;
 } gosset__search_stats;
 /** What is done from here on is added to these sums; NULL = to none. */
 void gosset__search_count(gosset__search *search, gosset__search_stats *stats);

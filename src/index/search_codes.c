@@ -24,8 +24,7 @@ void gosset__search_end_codes(gosset__search *search, gosset__query *query) {
     if (query->status == GOSSET_OK) {
         if (query->next_run < query->run_count) return;
         gosset__best_cut(&query->rows);
-        if (search->stats != NULL) search->stats->candidates += query->rows.count;
-        gosset__query_plan(query, search->store, &query->rows, query->vector, query->vector_type);
+        gosset__search_plan(search, query, &query->rows, query->vector, query->vector_type);
     }
     gosset__search_settle(search, query);
 }

@@ -43,6 +43,8 @@ struct gosset__search {
     uint32_t free_buffer_count;
     uint32_t page_depth;    /* page buffers; those of code chunks follow them */
     gosset__code_scan scan; /* codes on disk */
+    gosset__cache cache;    /* pages kept, if any */
+    uint64_t cache_wanted;  /* bytes asked for */
     uint64_t *buffer_page;  /* the page of the index that is read into a buffer */
     gosset__ranked *order;  /* probe: cells by number, with their place in the probe order */
     gosset__batch batch;
@@ -57,6 +59,9 @@ uint32_t gosset__search_rerank(const gosset__search *search, const gosset__searc
 void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows);
 void gosset__search_count_plan(gosset__search *search);
 
+/** Candidate rows, which are used up, become pages to read: those that are not kept. */
+void gosset__search_plan(gosset__search *search, gosset__query *query, gosset__best *rows, const void *vector,
+                         gosset_type type);
 /** A query that has read and scored all it wants, or failed with nothing in flight, is done. */
 void gosset__search_settle(gosset__search *search, gosset__query *query);
 

@@ -100,7 +100,8 @@ static gosset_status searching(const gosset_env *env) {
     uint64_t ids[5 * K], again[5 * K];
     gosset_searcher *searcher = NULL;
     gosset_vectors query = rows_of(&w.query, 0, 5);
-    gosset_search_options options = {.struct_size = sizeof options, .probe = 100000, .rerank = 1200};
+    gosset_search_options options = {
+        .struct_size = sizeof options, .probe = 100000, .rerank = 1200, .cache = 10 * 4200};
     gosset_status status = gosset_searcher_create(&searcher, shared, env);
     if (status == GOSSET_OK) status = gosset_searcher_search(searcher, &query, 3, ids, NULL);
     if (status == GOSSET_OK) status = gosset_searcher_set(searcher, &options);

@@ -127,6 +127,34 @@ START_TEST(many_in_flight_answer_as_one_by_one) {
 }
 END_TEST
 
+/* Room for a few pages, and queries that come again and again: fewer reads, the same answers. */
+START_TEST(a_cache_changes_no_answer) {
+    if (!open_backend(_i)) return;
+    answer_one_by_one(_i);
+    for (uint32_t pages = 0; pages <= 60; pages += 15) {
+        gosset__search *search = new_search(5);
+        gosset__search_stats stats = {0};
+        gosset__search_count(search, &stats);
+        ck_assert_int_eq(gosset__search_set_cache(search, 100), GOSSET_E_ARGUMENT);
+        ck_assert_int_eq(gosset__search_set_cache(search, pages * 4200), GOSSET_OK);
+        for (int round = 0; round < 3; round++) {
+            memset(ids, 0, sizeof ids);
+            fly(search, round % 2, outcomes, sentences);
+            for (uint32_t n = 0; n < QUERIES; n++) ck_assert_int_eq(outcomes[n], GOSSET_OK);
+            ck_assert_mem_eq(ids, expected, sizeof ids);
+            ck_assert_mem_eq(distances, expected_distances, sizeof distances);
+        }
+        ck_assert_int_eq(stats.cache_hits > 0, pages > 0);
+        ck_assert_uint_eq(stats.cache_misses, pages > 0 ? stats.pages_read : 0);
+        float row[ROW];
+        const gosset__search_request request = nth(0, row);
+        ck_assert_int_eq(gosset__search_start(search, &request), GOSSET_OK);
+        ck_assert_int_eq(gosset__search_set_cache(search, 8 * 4200), GOSSET_E_BUSY);
+        gosset__search_free(search);
+    }
+}
+END_TEST
+
 START_TEST(no_more_than_agreed_are_taken) {
     if (!open_backend(_i)) return;
     gosset__search *search = new_search(3);
@@ -327,6 +355,7 @@ Suite *flight_suite(void) {
     tcase_add_checked_fixture(cases, NULL, tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, many_in_flight_answer_as_one_by_one, 0, backends);
+    tcase_add_loop_test(cases, a_cache_changes_no_answer, 0, backends);
     tcase_add_loop_test(cases, no_more_than_agreed_are_taken, 0, backends);
     tcase_add_loop_test(cases, a_searcher_may_be_freed_with_queries_in_flight, 0, backends);
     tcase_add_loop_test(cases, a_damaged_page_fails_its_queries_alone, 0, backends);

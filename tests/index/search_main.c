@@ -7,6 +7,7 @@ int main(void) {
     const int complete = uring_works();
     SRunner *runner = srunner_create(io_suite());
     srunner_add_suite(runner, topk_suite());
+    srunner_add_suite(runner, cache_suite());
     srunner_add_suite(runner, search_suite());
     srunner_add_suite(runner, flight_suite());
     srunner_add_suite(runner, together_suite());

@@ -6,6 +6,7 @@
 
 Suite *io_suite(void);
 Suite *topk_suite(void);
+Suite *cache_suite(void);
 Suite *search_suite(void);
 Suite *flight_suite(void);
 Suite *together_suite(void);
