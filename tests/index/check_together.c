@@ -220,6 +220,7 @@ Suite *together_suite(void) {
     while (gosset__io_registry[backends] != NULL) backends++;
     tcase_add_checked_fixture(cases, NULL, tear_down);
     tcase_add_loop_test(cases, answers_are_those_of_one_by_one, 0, 2 * backends);
+    tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, what_cannot_be_answered_is_refused, 0, backends);
     tcase_add_loop_test(cases, a_damaged_page_fails_its_queries_alone, 0, backends);
     tcase_add_loop_test(cases, a_warm_searcher_allocates_nothing, 0, backends);
