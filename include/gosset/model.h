@@ -47,6 +47,7 @@ typedef struct gosset_train_config {
     const gosset_vectors *learn_queries;
     const char *spreading; /* "koleo" or "potential" (Wang and Isola 2020); NULL = the best known default */
     const char *optimizer; /* "adamw" or "sgd"; NULL = that of the loss */
+    int quantize; /* non-zero: the loss sees base vectors with noise like the cell lattice's, then at its points */
 } gosset_train_config;
 
 /**

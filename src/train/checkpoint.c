@@ -18,7 +18,7 @@ static uint64_t settings_hash(const gosset__trainer *trainer) {
     const gosset__settings *s = &trainer->settings;
     gosset__hasher hasher;
     gosset__hasher_start(&hasher, VERSION);
-    const uint32_t numbers[] = {(uint32_t)s->metric, s->width, s->output_dimension, s->anchors};
+    const uint32_t numbers[] = {(uint32_t)s->metric, s->width, s->output_dimension, s->anchors, (uint32_t)s->quantize};
     const float rates[] = {s->learning_rate, s->uniformity};
     gosset__hasher_add(&hasher, numbers, sizeof numbers);
     gosset__hasher_add(&hasher, rates, sizeof rates);

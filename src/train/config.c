@@ -114,6 +114,7 @@ gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_
     settings->seed = config->seed;
     settings->checkpoint = config->checkpoint;
     settings->resume = config->resume;
+    settings->quantize = config->quantize != 0;
     GOSSET_REQUIRE((unsigned)config->metric <= GOSSET_COSINE, GOSSET_E_CONFIG,
                    "gosset_train_config: metric: expected 0..2, found %d", (int)config->metric);
     GOSSET_REQUIRE(settings->loss, GOSSET_E_CONFIG, "gosset_train_config: loss: unknown name \"%s\"", config->loss);

@@ -130,6 +130,7 @@ static gosset_status set_up(gosset__trainer *trainer, const gosset_vectors *lear
     plan_mining(trainer);
     GOSSET_TRY(allocate_batch(trainer));
     GOSSET_TRY(allocate_parameters(trainer));
+    if (s->quantize) GOSSET_TRY(gosset__points_prepare(trainer));
     GOSSET_TRY(start_parameters(trainer));
 out:
     return status;
@@ -140,9 +141,9 @@ static void tear_down(gosset__trainer *trainer) {
     gosset__learn_free(&trainer->learn, env);
     gosset__given_free(&trainer->given, env);
     gosset__pass_free(&trainer->pass);
-    void *const blocks[] = {trainer->parameters, trainer->gradients,   trainer->best,      trainer->state,
-                            trainer->folded,     trainer->mined,       trainer->batch_ids, trainer->batch_radii,
-                            trainer->order,      trainer->loss_scratch};
+    void *const blocks[] = {trainer->parameters, trainer->gradients,    trainer->best,      trainer->state,
+                            trainer->folded,     trainer->mined,        trainer->batch_ids, trainer->batch_radii,
+                            trainer->order,      trainer->loss_scratch, trainer->points};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) gosset__free(env, blocks[i]);
     gosset__pool_free(trainer->pool);
     gosset_model_free(trainer->model);
@@ -187,6 +188,7 @@ static gosset_status train_step(gosset__trainer *trainer, double *loss) {
     self.matrix_blocks = (self.matrices + UPDATE_BLOCK - 1) / UPDATE_BLOCK;
     gosset__batch_draw(trainer, trainer->step);
     GOSSET_TRY(gosset__pass_forward(&trainer->pass, &parameters));
+    if (trainer->points) GOSSET_TRY(gosset__points_fill(trainer));
     GOSSET_TRY(trainer->settings.loss->value_and_gradient(&trainer->batch, loss));
     GOSSET_REQUIRE(isfinite(*loss), GOSSET_E_DIVERGED,
                    "gosset_train: step %llu: the loss is no longer finite; a smaller learning_rate than %g may help",

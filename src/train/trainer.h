@@ -15,7 +15,8 @@ enum {
     GOSSET__STREAM_STEP = 5,   /* positives and negatives of a batch */
     GOSSET__STREAM_GROUPS = 6, /* first groups of cells */
     GOSSET__STREAM_QUERY_SPLIT = 7,
-    GOSSET__STREAM_QUERY_STEP = 8
+    GOSSET__STREAM_QUERY_STEP = 8,
+    GOSSET__STREAM_POINTS = 9 /* angles, and noise of a step */
 };
 gosset__rng gosset__trainer_rng(uint64_t seed, uint32_t purpose, uint64_t index);
 
@@ -37,6 +38,7 @@ typedef struct gosset__settings {
     uint64_t seed;
     const char *checkpoint;
     int resume;
+    int quantize; /* base vectors are seen where their cell is */
 } gosset__settings;
 
 /** config.c */
@@ -96,6 +98,7 @@ typedef struct gosset__trainer {
     uint32_t *batch_ids, *order;
     float *batch_radii;
     float *loss_scratch;
+    float *points, *cosines; /* with quantization in the loop: of the batch; a sample of the cell lattice's angles */
 } gosset__trainer;
 
 /** learn.c: split, preprocess, neighbours, validation truth. */
@@ -103,6 +106,9 @@ gosset_status gosset__learn_prepare(gosset__trainer *trainer, const gosset_vecto
 void gosset__learn_free(gosset__learn *learn, const gosset__env *env);
 uint32_t gosset__held_out_count(size_t learn_count); /* vectors not trained on */
 
+/** points.c: room for them, and those of the batch, from its latents. */
+gosset_status gosset__points_prepare(gosset__trainer *trainer);
+gosset_status gosset__points_fill(gosset__trainer *trainer);
 /** mine.c: fills `mined` for the epoch from the current parameters. */
 gosset_status gosset__mine(gosset__trainer *trainer, uint64_t epoch);
 size_t gosset__mined_subset(size_t learn_count); /* rows searched */

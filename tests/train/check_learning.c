@@ -1,4 +1,5 @@
 /* Training learns something, bears what data can be like, and refuses what it cannot bear. */
+#include "train/layer.h"
 #include "train/train_tests.h"
 
 static double recall_of(const gosset_model *model) {
@@ -31,7 +32,8 @@ START_TEST(training_improves_the_codes) {
     float *data = sheets(COUNT, D, 8);
     gosset_vectors learn = view_of(data, COUNT, D, GOSSET_F32);
     gosset_train_config config = small_config(NULL);
-    config.loss = gosset_loss_name((uint32_t)_i);
+    config.loss = gosset_loss_name((uint32_t)_i / 2);
+    config.quantize = _i % 2;
     config.width = 64;
     config.epochs = 1;
     config.learning_rate = 1e-12f;
@@ -44,6 +46,46 @@ START_TEST(training_improves_the_codes) {
     gosset_model_free(untrained);
     gosset_model_free(trained);
     free(data);
+}
+END_TEST
+
+/* With quantization in the loop: first unit points at angles of the cell lattice, later the cells' own. */
+START_TEST(points_of_a_batch) {
+    enum { COUNT = 40, D = 10 };
+    gosset__trainer trainer = {.env = default_env(1), .steps = 100};
+    gosset_model model = {0};
+    float latents[COUNT * D], norms[COUNT], *points;
+    gosset__rng rng = gosset__rng_make(61, 0);
+    require_ok(gosset_lattice_create(&model.cell_lattice, "zn:8:6", NULL));
+    fill_normal(&rng, latents, COUNT * D);
+    gosset__normalise_forward(COUNT, D, latents, norms, latents);
+    trainer.model = &model;
+    trainer.shape.output = D;
+    trainer.batch.rows = COUNT;
+    trainer.batch.latents = latents;
+    require_ok(gosset__points_prepare(&trainer));
+    points = trainer.points;
+    for (trainer.step = 0; trainer.step < 100; trainer.step += 90) {
+        require_ok(gosset__points_fill(&trainer));
+        ck_assert_ptr_eq(trainer.batch.points, points);
+        double product = 0, angles = 0;
+        for (size_t r = 0; r < COUNT; r++) {
+            double square = 0;
+            int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
+            model.cell_lattice->ops->nearest(model.cell_lattice, latents + r * D, point);
+            for (size_t i = 0; i < D; i++) {
+                square += (double)points[r * D + i] * (double)points[r * D + i];
+                product += (double)points[r * D + i] * (double)latents[r * D + i] / COUNT;
+                if (trainer.step == 90 && i < 8)
+                    ck_assert_float_eq_tol(points[r * D + i], model.cell_lattice->scale * (float)point[i], 1e-6f);
+            }
+            ck_assert_double_eq_tol(square, 1, 1e-4);
+        }
+        for (int i = 0; i < 1024; i++) angles += (double)trainer.cosines[i] / 1024;
+        ck_assert_double_eq_tol(product, angles, 0.05);
+    }
+    gosset__free(&trainer.env, points);
+    gosset_lattice_free(model.cell_lattice);
 }
 END_TEST
 
@@ -233,9 +275,10 @@ Suite *learning_suite(void) {
     tcase_set_timeout(limits, 300);
     int losses = 0;
     while (gosset__loss_registry[losses]) losses++;
-    tcase_add_loop_test(learning, training_improves_the_codes, 0, losses);
+    tcase_add_loop_test(learning, training_improves_the_codes, 0, 2 * losses);
     tcase_add_loop_test(limits, awkward_data, 0, SHAPES * 3 * losses);
     tcase_add_loop_test(limits, one_dimension_and_signed_bytes, 0, 2);
+    tcase_add_test(learning, points_of_a_batch);
     tcase_add_test(limits, what_is_refused);
     tcase_add_test(limits, progress_and_cancelling);
     tcase_add_loop_test(limits, memory_that_runs_out, 0, 2);
