@@ -63,35 +63,36 @@ typedef struct level_tables {
     uint8x16_t squares;
 } level_tables;
 
-INLINE level_tables tables_of(int class) {
-    const int8x16_t levels = vld1q_s8(gosset__window_levels[class]);
+INLINE level_tables tables_of(const int8_t of[16]) {
+    const int8x16_t levels = vld1q_s8(of);
     return (level_tables){levels, vreinterpretq_u8_s8(vmulq_s8(levels, levels))}; /* at most 225: exact as unsigned */
 }
 
-/* Of four codes: two 32-bit lanes of products a code, two 16-bit lanes of squares. */
+/* Of four codes: two 32-bit lanes a code of products, and two of squares. */
 typedef struct window_sums {
     four_codes product;
-    uint16x8_t norm;
+    uint32x4_t norm[2];
 } window_sums;
 
-INLINE void add_windows(window_sums *sums, uint8x16_t bits, const level_tables *tables, const int8_t *values) {
-    const uint8x16_t window = vandq_u8(bits, vdupq_n_u8(15));
+INLINE void add_windows(window_sums *sums, uint8x16_t bits, const level_tables *tables, const int8_t *values,
+                        const uint8_t *weights) {
+    const uint8x16_t window = vandq_u8(bits, vdupq_n_u8(15)), square = vqtbl1q_u8(tables->squares, window);
+    const uint8x16_t weight = vreinterpretq_u8_s8(broadcast4((const int8_t *)weights));
     const int8x16_t level = vqtbl1q_s8(tables->levels, window), value = broadcast4(values);
     sums->product = widen(sums->product, vmull_s8(vget_low_s8(level), vget_low_s8(value)), vmull_high_s8(level, value));
-    sums->norm = vpadalq_u8(sums->norm, vqtbl1q_u8(tables->squares, window));
+    sums->norm[0] = vpadalq_u16(sums->norm[0], vmull_u8(vget_low_u8(square), vget_low_u8(weight)));
+    sums->norm[1] = vpadalq_u16(sums->norm[1], vmull_high_u8(square, weight));
 }
 
 /* From sums to scores, as the specification orders it. */
 INLINE int32x4_t window_scores(const window_sums sums[3], uint32x4_t selected, const gosset__windows *code,
                                const gosset__window_query *query) {
-    const int32x4_t odd = vsubq_s32(vreinterpretq_s32_u32(vshlq_n_u32(selected, 1)), vdupq_n_s32(15));
     const float gains[4] = {code->gains[vgetq_lane_u32(selected, 0)], code->gains[vgetq_lane_u32(selected, 1)],
                             code->gains[vgetq_lane_u32(selected, 2)], code->gains[vgetq_lane_u32(selected, 3)]};
     const float32x4_t gain = vld1q_f32(gains);
     float32x4_t t[3], n[3];
     for (int k = 0; k < 3; k++) {
-        int32x4_t norm = vreinterpretq_s32_u32(vpaddlq_u16(sums[k].norm));
-        if (k == 0) norm = vsubq_s32(norm, vmulq_s32(odd, odd));
+        const int32x4_t norm = vreinterpretq_s32_u32(vpaddq_u32(sums[k].norm[0], sums[k].norm[1]));
         const int32x4_t product = vpaddq_s32(sums[k].product.first, sums[k].product.second);
         t[k] = vmulq_f32(vdupq_n_f32(code->steps[k]), vcvtq_f32_s32(product));
         n[k] = vmulq_f32(vdupq_n_f32(code->steps[k] * code->steps[k]), vcvtq_f32_s32(norm));
@@ -111,37 +112,39 @@ INLINE int32x4_t four_window_codes(const uint8_t *data, const gosset__windows *c
                                    const gosset__window_query *query) {
     const int8_t *values = query->values;
     const four_codes none = {vdupq_n_s32(0), vdupq_n_s32(0)};
-    window_sums sums[3] = {{none, vdupq_n_u16(0)}, {none, vdupq_n_u16(0)}, {none, vdupq_n_u16(0)}};
+    const window_sums start = {none, {vdupq_n_u32(0), vdupq_n_u32(0)}};
+    window_sums sums[3] = {start, start, start};
+    const uint8_t *weights = code->weights;
     uint8x16_t now = vdupq_n_u8(0), last;
-    level_tables tables = tables_of(0);
-    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8) {
+    level_tables tables = tables_of(code->levels[0]);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8) {
         now = vld1q_u8(data);
-        add_windows(&sums[0], now, &tables, values);
-        add_windows(&sums[0], vshrq_n_u8(now, 4), &tables, values + 4);
+        add_windows(&sums[0], now, &tables, values, weights);
+        add_windows(&sums[0], vshrq_n_u8(now, 4), &tables, values + 4, weights + 4);
     }
     const uint32x4_t selected = vshrq_n_u32(vreinterpretq_u32_u8(now), 28);
-    tables = tables_of(1);
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
+    tables = tables_of(code->levels[1]);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16) {
         last = now;
         now = vld1q_u8(data);
-        add_windows(&sums[1], vsliq_n_u8(vshrq_n_u8(last, 6), now, 2), &tables, values);
-        add_windows(&sums[1], now, &tables, values + 4);
-        add_windows(&sums[1], vshrq_n_u8(now, 2), &tables, values + 8);
-        add_windows(&sums[1], vshrq_n_u8(now, 4), &tables, values + 12);
+        add_windows(&sums[1], vsliq_n_u8(vshrq_n_u8(last, 6), now, 2), &tables, values, weights);
+        add_windows(&sums[1], now, &tables, values + 4, weights + 4);
+        add_windows(&sums[1], vshrq_n_u8(now, 2), &tables, values + 8, weights + 8);
+        add_windows(&sums[1], vshrq_n_u8(now, 4), &tables, values + 12, weights + 12);
     }
-    tables = tables_of(2);
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32) {
+    tables = tables_of(code->levels[2]);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32) {
         last = now;
         now = vld1q_u8(data);
         const uint8x16_t x = vsliq_n_u8(vshrq_n_u8(last, 5), now, 3);
-        add_windows(&sums[2], x, &tables, values);
-        add_windows(&sums[2], vshrq_n_u8(x, 1), &tables, values + 4);
-        add_windows(&sums[2], vshrq_n_u8(x, 2), &tables, values + 8);
-        add_windows(&sums[2], now, &tables, values + 12);
-        add_windows(&sums[2], vshrq_n_u8(now, 1), &tables, values + 16);
-        add_windows(&sums[2], vshrq_n_u8(now, 2), &tables, values + 20);
-        add_windows(&sums[2], vshrq_n_u8(now, 3), &tables, values + 24);
-        add_windows(&sums[2], vshrq_n_u8(now, 4), &tables, values + 28);
+        add_windows(&sums[2], x, &tables, values, weights);
+        add_windows(&sums[2], vshrq_n_u8(x, 1), &tables, values + 4, weights + 4);
+        add_windows(&sums[2], vshrq_n_u8(x, 2), &tables, values + 8, weights + 8);
+        add_windows(&sums[2], now, &tables, values + 12, weights + 12);
+        add_windows(&sums[2], vshrq_n_u8(now, 1), &tables, values + 16, weights + 16);
+        add_windows(&sums[2], vshrq_n_u8(now, 2), &tables, values + 20, weights + 20);
+        add_windows(&sums[2], vshrq_n_u8(now, 3), &tables, values + 24, weights + 24);
+        add_windows(&sums[2], vshrq_n_u8(now, 4), &tables, values + 28, weights + 28);
     }
     return window_scores(sums, selected, code, query);
 }
@@ -284,20 +287,24 @@ static float l2_f16(const float *a, const uint16_t *b, uint32_t dimension) {
     return reduce(a, NULL, b, dimension, 1);
 }
 
+INLINE float32x4_t rooted_difference(const float *query, const float *centroid, const float *roots) {
+    return vmulq_f32(vsubq_f32(vld1q_f32(query), vld1q_f32(centroid)), vld1q_f32(roots));
+}
+
 static void window_query(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
                          gosset__window_query *out) {
     const uint32_t places = gosset__windows_places(code);
     float32x4_t largest = vdupq_n_f32(0);
     for (uint32_t i = 0; i < places; i += 4)
-        largest = vmaxq_f32(largest, vabsq_f32(vsubq_f32(vld1q_f32(query + i), vld1q_f32(centroid + i))));
+        largest = vmaxq_f32(largest, vabsq_f32(rooted_difference(query + i, centroid + i, code->roots + i)));
     const float most = vmaxvq_f32(largest), inverse = most > 1e-30f ? 127.0f / most : 0.0f;
     out->square = l2_f32(query, centroid, features);
     out->scale = most / 127.0f;
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++) {
         int32x4_t sum = vdupq_n_s32(0);
         for (end += (8u << k) * code->words[k]; i < end; i += 8) {
-            const float32x4_t a = vsubq_f32(vld1q_f32(query + i), vld1q_f32(centroid + i));
-            const float32x4_t b = vsubq_f32(vld1q_f32(query + i + 4), vld1q_f32(centroid + i + 4));
+            const float32x4_t a = rooted_difference(query + i, centroid + i, code->roots + i);
+            const float32x4_t b = rooted_difference(query + i + 4, centroid + i + 4, code->roots + i + 4);
             const int32x4_t x = vcvtnq_s32_f32(vmulq_n_f32(a, inverse)), y = vcvtnq_s32_f32(vmulq_n_f32(b, inverse));
             vst1_s8(out->values + i, vmovn_s16(vcombine_s16(vmovn_s32(x), vmovn_s32(y))));
             sum = vaddq_s32(sum, vaddq_s32(x, y));

@@ -20,15 +20,24 @@ enum { GOSSET__SCAN_BLOCK = 16, GOSSET__SCAN_MANY = 8 }; /* codes per block of t
  * words[0] words of stride 4, then words[1] of stride 2, then words[2] of stride 1. Byte j of word h holds from its low
  * bits up the ends of the windows of the 8, 16 or 32 dimensions d + j, d + 4 + j, d + 8 + j ...; the beginnings are the
  * bits before, which may be the last ones of the same byte of the word before. The last window of words[0] (byte 3,
- * high bits) is no dimension but selects the gain: its place has value 0 in queries.
+ * high bits) is no dimension but selects the gain: its place has weight 0.
+ *
+ * A level l of class k at place i stands for gain * steps[k] * roots[i] * l. Squares of roots are small integers, so
+ * that the length of what a code stands for is a sum of integers too.
  */
-enum { GOSSET__WINDOW_CLASSES = 3, GOSSET__WINDOW_LEVEL_MAX = 15 };
+enum {
+    GOSSET__WINDOW_CLASSES = 3,
+    GOSSET__WINDOW_LEVEL_MAX = 15,  /* four sums of two products of a level above -16 and a value fit 16 bits, */
+    GOSSET__WINDOW_WEIGHT_MAX = 16, /* and as many of a squared level and a weight */
+    GOSSET__WINDOWS_MAX_PLACES = 512
+};
 typedef struct gosset__windows {
     uint32_t words[GOSSET__WINDOW_CLASSES]; /* words[0] >= 1 */
-    float steps[GOSSET__WINDOW_CLASSES];    /* what a level of 1 stands for, for gain 1 */
-    float gains[16];
+    float steps[GOSSET__WINDOW_CLASSES], gains[16];
+    int8_t levels[GOSSET__WINDOW_CLASSES][16];
+    uint8_t weights[GOSSET__WINDOWS_MAX_PLACES];
+    float roots[GOSSET__WINDOWS_MAX_PLACES]; /* square roots of the weights */
 } gosset__windows;
-extern const int8_t gosset__window_levels[GOSSET__WINDOW_CLASSES][16];
 
 /** Places of dimensions, that of the gain among them. */
 static inline uint32_t gosset__windows_places(const gosset__windows *code) {
@@ -75,8 +84,8 @@ typedef struct gosset__kernels {
                         int32_t *scores);
 
     /**
-     * Difference of a query and a centroid, as int8 for the places and as squared length over all features (16 partial
-     * sums as dot_rows): values[i] = nearest-even integer of difference[i] * (127 / largest), largest over the places;
+     * Difference of a query and a centroid, as squared length over all features (16 partial sums as dot_rows) and as
+     * int8 for the places: with d = difference * root, values[i] = nearest-even integer of d[i] * (127 / largest |d|);
      * scale = largest / 127. A largest below 1e-30 gives zeros. features >= places.
      */
     void (*window_query)(const float *query, const float *centroid, uint32_t features, const gosset__windows *code,
@@ -85,8 +94,8 @@ typedef struct gosset__kernels {
     /**
      * Scan of codes of windows: minus half of the squared distances between the query and what the codes stand for. A
      * block of 16 codes is its words, 64 bytes each: bytes 4c .. 4c + 3 are the word of code c. With exact integers
-     * A[k] = sum of values x levels, N[k] = sum of levels^2 over the windows of class k (the gain's own left out), and
-     * single precision, each step rounded:
+     * A[k] = sum of values x levels, N[k] = sum of weights x levels^2 over the windows of class k, and single
+     * precision, each step rounded:
      *     t = ((steps[0] * A[0] + steps[1] * A[1]) + steps[2] * A[2]) * scale,   g = gains[window of the gain],
      *     n =  (steps[0]^2 * N[0] + steps[1]^2 * N[1]) + steps[2]^2 * N[2],
      *     score = nearest-even integer of 2^24 * clamp(fma(g, fma(-0.5 g, n, t), -0.5 square)); NaN: the lowest.

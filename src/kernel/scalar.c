@@ -27,12 +27,6 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
  * variables in streams of 16, from 40 starts, then rounded. Mean squared error per dimension of variance 1: 0.099 at 2
  * bits and 0.335 at 1, where the best quantizers of single values have 0.118 and 0.363.
  */
-const int8_t gosset__window_levels[GOSSET__WINDOW_CLASSES][16] = {
-    {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15},
-    {-4, 15, -15, 3, -12, 5, 8, -2, 2, -8, -5, 10, 8, -1, 1, -9},
-    {-4, 7, -13, 7, -8, 5, 12, -8, 9, -6, 3, -6, 4, -5, -3, 5},
-};
-
 /* Adds 16 partial sums pairwise: i with i + 8, then i + 4, i + 2, i + 1. */
 static float sum16(const float sums[16]) {
     float s[16];
@@ -47,9 +41,9 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
     const uint32_t places = gosset__windows_places(code);
     float sums[16] = {0}, largest = 0;
     for (uint32_t i = 0; i < features; i++) {
-        const float difference = query[i] - centroid[i], size = fabsf(difference);
+        const float difference = query[i] - centroid[i], size = i < places ? fabsf(difference * code->roots[i]) : 0;
         sums[i % 16] = fmaf(difference, difference, sums[i % 16]);
-        if (i < places) largest = size > largest ? size : largest;
+        largest = size > largest ? size : largest;
     }
     out->square = sum16(sums);
     out->scale = largest / 127.0f;
@@ -57,7 +51,7 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
     for (uint32_t i = 0, c = 0, end = 0; c < GOSSET__WINDOW_CLASSES; c++) {
         int32_t sum = 0;
         for (end += (8u << c) * code->words[c]; i < end; i++) {
-            out->values[i] = (int8_t)(int32_t)rintf((query[i] - centroid[i]) * inverse);
+            out->values[i] = (int8_t)(int32_t)rintf((query[i] - centroid[i]) * code->roots[i] * inverse);
             sum += out->values[i];
         }
         out->sums[c] = sum;
@@ -66,14 +60,16 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
 
 /* One code's sums of a class; `before`: the last four bits of each byte of the word in front. */
 static void window_sums(const uint8_t *block, uint32_t c, uint32_t words, uint32_t stride, const int8_t *levels,
-                        const int8_t *values, uint32_t before[4], int32_t *product, int32_t *norm) {
+                        const int8_t *values, const uint8_t *weights, uint32_t before[4], int32_t *product,
+                        int32_t *norm) {
     for (uint32_t h = 0; h < words; h++)
         for (uint32_t j = 0; j < 4; j++) {
             const uint32_t bits = (uint32_t)block[64 * (size_t)h + 4 * c + j] << 4 | before[j];
             for (uint32_t p = 0; p < 8 / stride; p++) {
                 const int32_t level = levels[bits >> (stride * (p + 1)) & 15];
-                *product += level * values[(32 / stride) * h + 4 * p + j];
-                *norm += level * level;
+                const uint32_t place = (32 / stride) * h + 4 * p + j;
+                *product += level * values[place];
+                *norm += level * level * weights[place];
             }
             before[j] = bits >> 8;
         }
@@ -85,18 +81,15 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
     for (size_t b = 0; b < block_count; b++, blocks += block_size)
         for (uint32_t c = 0; c < GOSSET__SCAN_BLOCK; c++) {
             const uint8_t *from = blocks;
-            const int8_t *values = query->values;
-            uint32_t before[4] = {0};
+            uint32_t place = 0, before[4] = {0};
             int32_t product[GOSSET__WINDOW_CLASSES] = {0}, norm[GOSSET__WINDOW_CLASSES] = {0};
             const uint32_t selected = from[64 * (size_t)(code->words[0] - 1) + 4 * c + 3] >> 4;
             for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
-                window_sums(from, c, code->words[k], 4u >> k, gosset__window_levels[k], values, before, &product[k],
-                            &norm[k]);
+                window_sums(from, c, code->words[k], 4u >> k, code->levels[k], query->values + place,
+                            code->weights + place, before, &product[k], &norm[k]);
                 from += 64 * (size_t)code->words[k];
-                values += (8u << k) * code->words[k];
+                place += (8u << k) * code->words[k];
             }
-            const int32_t own = gosset__window_levels[0][selected];
-            norm[0] -= own * own;
             const float *steps = code->steps, g = code->gains[selected];
             const float t =
                 ((steps[0] * (float)product[0] + steps[1] * (float)product[1]) + steps[2] * (float)product[2]) *

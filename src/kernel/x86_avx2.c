@@ -55,8 +55,8 @@ typedef struct level_tables {
     __m256i levels, squares;
 } level_tables;
 
-INLINE level_tables tables_of(int class) {
-    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[class]);
+INLINE level_tables tables_of(const int8_t of[16]) {
+    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)of);
     const __m128i sizes = _mm_abs_epi8(levels);
     const __m128i low =
         _mm_maddubs_epi16(_mm_unpacklo_epi8(sizes, _mm_setzero_si128()), _mm_unpacklo_epi8(sizes, _mm_setzero_si128()));
@@ -71,11 +71,13 @@ typedef struct window_sums {
     __m256i product, norm;
 } window_sums;
 
-/* Sums of two products are at most 2 * 31 * 127, so that four of them fit 16 bits. */
-INLINE void add_windows(window_sums *brief, __m256i bits, const level_tables *tables, const int8_t *values) {
+/* Sums of two products are at most 2 * 31 * 127, so that four of them fit 16 bits; of squares 2 * 225 * 16. */
+INLINE void add_windows(window_sums *brief, __m256i bits, const level_tables *tables, const int8_t *values,
+                        const uint8_t *weights) {
     const __m256i window = _mm256_and_si256(bits, _mm256_set1_epi8(0x0F));
     const __m256i product = _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->levels, window), broadcast4(values));
-    const __m256i norm = _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->squares, window), _mm256_set1_epi8(1));
+    const __m256i norm =
+        _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->squares, window), broadcast4((const int8_t *)weights));
     brief->product = _mm256_add_epi16(brief->product, product);
     brief->norm = _mm256_add_epi16(brief->norm, norm);
 }
@@ -95,16 +97,13 @@ INLINE __m256i choose_bits(__m256i mask, __m256i a, __m256i b) {
 /* From sums to scores, as the specification orders it. */
 INLINE __m256i window_scores(const window_sums sums[3], __m256i selected, const gosset__windows *code,
                              const gosset__window_query *query) {
-    const __m256i odd = _mm256_sub_epi32(_mm256_slli_epi32(selected, 1), _mm256_set1_epi32(15));
-    const __m256i own = _mm256_mullo_epi32(odd, odd);
     const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(code->gains), selected);
     const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(code->gains + 8), selected);
     const __m256 gain = _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(selected, 28)));
     __m256 t[3], n[3];
     for (int k = 0; k < 3; k++) {
-        const __m256i norm = k == 0 ? _mm256_sub_epi32(sums[0].norm, own) : sums[k].norm;
         t[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k]), _mm256_cvtepi32_ps(sums[k].product));
-        n[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k] * code->steps[k]), _mm256_cvtepi32_ps(norm));
+        n[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k] * code->steps[k]), _mm256_cvtepi32_ps(sums[k].norm));
     }
     const __m256 along = _mm256_mul_ps(_mm256_add_ps(_mm256_add_ps(t[0], t[1]), t[2]), _mm256_set1_ps(query->scale));
     const __m256 square = _mm256_add_ps(_mm256_add_ps(n[0], n[1]), n[2]);
@@ -123,43 +122,44 @@ INLINE __m256i load_word(const uint8_t *data) {
 INLINE __m256i eight_codes(const uint8_t *data, const gosset__windows *code, const gosset__window_query *query) {
     const __m256i crumb = _mm256_set1_epi8(0x03), bit = _mm256_set1_epi8(0x07);
     const int8_t *values = query->values;
+    const uint8_t *weights = code->weights;
     __m256i now = _mm256_setzero_si256(), last;
     window_sums sums[3], brief = {now, now};
     for (int k = 0; k < 3; k++) /* a level is 16 too large */
         sums[k] = (window_sums){_mm256_set1_epi32(-16 * query->sums[k]), _mm256_setzero_si256()};
-    level_tables tables = tables_of(0);
-    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8) {
+    level_tables tables = tables_of(code->levels[0]);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8) {
         now = load_word(data);
-        add_windows(&brief, now, &tables, values);
-        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 4);
+        add_windows(&brief, now, &tables, values, weights);
+        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 4, weights + 4);
         widen(&sums[0], &brief);
     }
     const __m256i selected = _mm256_srli_epi32(now, 28);
-    tables = tables_of(1);
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
+    tables = tables_of(code->levels[1]);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16) {
         last = now;
         now = load_word(data);
         const __m256i x = choose_bits(crumb, _mm256_srli_epi32(last, 6), _mm256_slli_epi32(now, 2));
-        add_windows(&brief, x, &tables, values);
-        add_windows(&brief, now, &tables, values + 4);
-        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 8);
-        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 12);
+        add_windows(&brief, x, &tables, values, weights);
+        add_windows(&brief, now, &tables, values + 4, weights + 4);
+        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 8, weights + 8);
+        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 12, weights + 12);
         widen(&sums[1], &brief);
     }
-    tables = tables_of(2);
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32) {
+    tables = tables_of(code->levels[2]);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32) {
         last = now;
         now = load_word(data);
         const __m256i x = choose_bits(bit, _mm256_srli_epi32(last, 5), _mm256_slli_epi32(now, 3));
-        add_windows(&brief, x, &tables, values);
-        add_windows(&brief, _mm256_srli_epi32(x, 1), &tables, values + 4);
-        add_windows(&brief, _mm256_srli_epi32(x, 2), &tables, values + 8);
-        add_windows(&brief, now, &tables, values + 12);
+        add_windows(&brief, x, &tables, values, weights);
+        add_windows(&brief, _mm256_srli_epi32(x, 1), &tables, values + 4, weights + 4);
+        add_windows(&brief, _mm256_srli_epi32(x, 2), &tables, values + 8, weights + 8);
+        add_windows(&brief, now, &tables, values + 12, weights + 12);
         widen(&sums[2], &brief);
-        add_windows(&brief, _mm256_srli_epi32(now, 1), &tables, values + 16);
-        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 20);
-        add_windows(&brief, _mm256_srli_epi32(now, 3), &tables, values + 24);
-        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 28);
+        add_windows(&brief, _mm256_srli_epi32(now, 1), &tables, values + 16, weights + 16);
+        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 20, weights + 20);
+        add_windows(&brief, _mm256_srli_epi32(now, 3), &tables, values + 24, weights + 24);
+        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 28, weights + 28);
         widen(&sums[2], &brief);
     }
     return window_scores(sums, selected, code, query);
@@ -380,12 +380,13 @@ static float l2_f16(const float *a, const uint16_t *b, uint32_t dimension) {
 }
 
 /* Values of one class of places, which are whole vectors of 8. */
-INLINE int32_t window_values(const float *query, const float *centroid, uint32_t first, uint32_t end, float inverse,
-                             int8_t *values) {
+INLINE int32_t window_values(const float *query, const float *centroid, const float *roots, uint32_t first,
+                             uint32_t end, float inverse, int8_t *values) {
     __m256i sums = _mm256_setzero_si256();
     for (uint32_t i = first; i < end; i += 8) {
         const __m256 difference = _mm256_sub_ps(_mm256_loadu_ps(query + i), _mm256_loadu_ps(centroid + i));
-        const __m256i value = _mm256_cvtps_epi32(_mm256_mul_ps(difference, _mm256_set1_ps(inverse)));
+        const __m256 rooted = _mm256_mul_ps(difference, _mm256_loadu_ps(roots + i));
+        const __m256i value = _mm256_cvtps_epi32(_mm256_mul_ps(rooted, _mm256_set1_ps(inverse)));
         const __m128i brief = _mm_packs_epi32(_mm256_castsi256_si128(value), _mm256_extracti128_si256(value, 1));
         sums = _mm256_add_epi32(sums, value);
         _mm_storel_epi64((__m128i *)(void *)(values + i), _mm_packs_epi16(brief, brief));
@@ -402,7 +403,8 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
     __m256 largest = _mm256_setzero_ps();
     for (uint32_t i = 0; i < places; i += 8) {
         const __m256 difference = _mm256_sub_ps(_mm256_loadu_ps(query + i), _mm256_loadu_ps(centroid + i));
-        largest = _mm256_max_ps(_mm256_and_ps(difference, magnitude), largest);
+        const __m256 rooted = _mm256_mul_ps(difference, _mm256_loadu_ps(code->roots + i));
+        largest = _mm256_max_ps(_mm256_and_ps(rooted, magnitude), largest);
     }
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps(largest, 1));
     four = _mm_max_ps(four, _mm_movehl_ps(four, four));
@@ -412,7 +414,7 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
     out->scale = most / 127.0f;
     for (uint32_t k = 0, first = 0; k < GOSSET__WINDOW_CLASSES; k++) {
         const uint32_t end = first + (8u << k) * code->words[k];
-        out->sums[k] = window_values(query, centroid, first, end, inverse, out->values);
+        out->sums[k] = window_values(query, centroid, code->roots, first, end, inverse, out->values);
         first = end;
     }
 }

@@ -57,10 +57,10 @@ typedef struct window_tables {
     __m512i levels[3], squares[3];
 } window_tables;
 
-INLINE window_tables load_tables(void) {
+INLINE window_tables load_tables(const gosset__windows *code) {
     window_tables tables;
     for (int k = 0; k < 3; k++) {
-        const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)gosset__window_levels[k]);
+        const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)code->levels[k]);
         const __m256i wide = _mm256_cvtepi8_epi16(levels);
         tables.levels[k] = _mm512_broadcast_i32x4(_mm_add_epi8(levels, _mm_set1_epi8(16)));
         tables.squares[k] = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_mullo_epi16(wide, wide)));
@@ -73,10 +73,12 @@ typedef struct window_sums {
 } window_sums;
 
 /* Four dimensions of 16 codes. */
-INLINE window_sums add_windows(window_sums sums, __m512i bits, __m512i levels, __m512i squares, const int8_t *values) {
+INLINE window_sums add_windows(window_sums sums, __m512i bits, __m512i levels, __m512i squares, const int8_t *values,
+                               const uint8_t *weights) {
     const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
     sums.product = _mm512_dpbusd_epi32(sums.product, _mm512_shuffle_epi8(levels, window), broadcast4(values));
-    sums.norm = _mm512_dpbusd_epi32(sums.norm, _mm512_shuffle_epi8(squares, window), _mm512_set1_epi8(1));
+    sums.norm =
+        _mm512_dpbusd_epi32(sums.norm, _mm512_shuffle_epi8(squares, window), broadcast4((const int8_t *)weights));
     return sums;
 }
 
@@ -97,33 +99,23 @@ INLINE __m512i scores_of(__m512 gain, __m512 half, __m512 square, __m512 along, 
 /* From sums to scores, as the specification orders it. */
 INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const gosset__windows *code,
                              const gosset__window_query *query) {
-    const __m512i odd = _mm512_sub_epi32(_mm512_slli_epi32(selected, 1), _mm512_set1_epi32(15));
-    const __m512i own = _mm512_mullo_epi32(odd, odd);
     const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
     __m512 t[3], n[3];
     for (int k = 0; k < 3; k++) {
-        const __m512i norm = k == 0 ? _mm512_sub_epi32(sums[0].norm, own) : sums[k].norm;
         t[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k]), _mm512_cvtepi32_ps(sums[k].product));
-        n[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k] * code->steps[k]), _mm512_cvtepi32_ps(norm));
+        n[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k] * code->steps[k]), _mm512_cvtepi32_ps(sums[k].norm));
     }
     const __m512 along = _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(t[0], t[1]), t[2]), _mm512_set1_ps(query->scale));
     const __m512 square = _mm512_add_ps(_mm512_add_ps(n[0], n[1]), n[2]);
     return scores_of(gain, _mm512_mul_ps(_mm512_set1_ps(-0.5f), gain), square, along, query->square);
 }
 
-/* The same of the first class: its levels are 2 window - 15, and need no table for the products. */
-INLINE window_sums add_nibbles(window_sums sums, __m512i bits, __m512i squares, const int8_t *values) {
-    const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
-    sums.product = _mm512_dpbusd_epi32(sums.product, window, broadcast4(values));
-    sums.norm = _mm512_dpbusd_epi32(sums.norm, _mm512_shuffle_epi8(squares, window), _mm512_set1_epi8(1));
-    return sums;
-}
-
 /* Four dimensions of each block's codes; `bits` may speak of block b. */
-#define ADD_WINDOWS(class, bits, values)                                                                               \
+#define ADD_WINDOWS(class, bits, at)                                                                                   \
     KERNEL_UNROLL                                                                                                      \
     for (int b = 0; b < blocks; b++)                                                                                   \
-    sums[b][class] = add_windows(sums[b][class], bits, tables->levels[class], tables->squares[class], values)
+    sums[b][class] = add_windows(sums[b][class], bits, tables->levels[class], tables->squares[class], values + (at),   \
+                                 weights + (at))
 
 /*
  * `blocks` of 16 codes at once, so that their chains of vpdpbusd (5 cycles each) overlap. A level is 16 too large,
@@ -134,50 +126,45 @@ INLINE void window_blocks(const uint8_t *data, const int blocks, size_t block_si
                           const gosset__window_query *query, const window_tables *tables, int32_t *scores) {
     const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07);
     const int8_t *values = query->values;
+    const uint8_t *weights = code->weights;
     window_sums sums[2][3];
     __m512i now[2], x[2], selected[2];
     for (int b = 0; b < blocks; b++) {
         for (int k = 0; k < 3; k++)
-            sums[b][k] = (window_sums){_mm512_set1_epi32(k == 0 ? 0 : -16 * query->sums[k]), _mm512_setzero_si512()};
+            sums[b][k] = (window_sums){_mm512_set1_epi32(-16 * query->sums[k]), _mm512_setzero_si512()};
         now[b] = _mm512_setzero_si512();
     }
-    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8) {
-        for (int b = 0; b < blocks; b++) {
-            now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
-            sums[b][0] = add_nibbles(sums[b][0], now[b], tables->squares[0], values);
-            sums[b][0] = add_nibbles(sums[b][0], _mm512_srli_epi32(now[b], 4), tables->squares[0], values + 4);
-        }
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8) {
+        for (int b = 0; b < blocks; b++) now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
+        ADD_WINDOWS(0, now[b], 0);
+        ADD_WINDOWS(0, _mm512_srli_epi32(now[b], 4), 4);
     }
-    for (int b = 0; b < blocks; b++) {
-        selected[b] = _mm512_srli_epi32(now[b], 28);
-        sums[b][0].product =
-            _mm512_sub_epi32(_mm512_slli_epi32(sums[b][0].product, 1), _mm512_set1_epi32(15 * query->sums[0]));
-    }
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16) {
+    for (int b = 0; b < blocks; b++) selected[b] = _mm512_srli_epi32(now[b], 28);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16) {
         for (int b = 0; b < blocks; b++) {
             const __m512i last = _mm512_srli_epi32(now[b], 6);
             now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
             x[b] = choose_bits(crumb, last, _mm512_slli_epi32(now[b], 2));
         }
-        ADD_WINDOWS(1, x[b], values);
-        ADD_WINDOWS(1, now[b], values + 4);
-        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 2), values + 8);
-        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 4), values + 12);
+        ADD_WINDOWS(1, x[b], 0);
+        ADD_WINDOWS(1, now[b], 4);
+        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 2), 8);
+        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 4), 12);
     }
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32) {
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32) {
         for (int b = 0; b < blocks; b++) {
             const __m512i last = _mm512_srli_epi32(now[b], 5);
             now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
             x[b] = choose_bits(bit, last, _mm512_slli_epi32(now[b], 3));
         }
-        ADD_WINDOWS(2, x[b], values);
-        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 1), values + 4);
-        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 2), values + 8);
-        ADD_WINDOWS(2, now[b], values + 12);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 1), values + 16);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 2), values + 20);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 3), values + 24);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 4), values + 28);
+        ADD_WINDOWS(2, x[b], 0);
+        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 1), 4);
+        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 2), 8);
+        ADD_WINDOWS(2, now[b], 12);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 1), 16);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 2), 20);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 3), 24);
+        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 4), 28);
     }
     for (int b = 0; b < blocks; b++)
         _mm512_storeu_si512(scores + 16 * b, window_scores(sums[b], selected[b], code, query));
@@ -186,7 +173,7 @@ INLINE void window_blocks(const uint8_t *data, const int blocks, size_t block_si
 static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                          const gosset__window_query *query, int32_t *scores) {
     const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
-    const window_tables tables = load_tables();
+    const window_tables tables = load_tables(code);
     size_t b = 0;
     for (; b + 2 <= block_count; b += 2)
         window_blocks(blocks + b * block_size, 2, block_size, code, query, &tables, scores + 16 * b);
@@ -203,26 +190,26 @@ typedef struct many_sums {
 } many_sums;
 
 /* Four dimensions: `levels` (unsigned) and `squares` of 16 codes, `at` the place of the first. */
-INLINE void many_add(many_sums *sums, const int count, const gosset__window_query *queries, size_t at, __m512i levels,
-                     __m512i squares) {
-    sums->norm = _mm512_dpbusd_epi32(sums->norm, squares, _mm512_set1_epi8(1));
+INLINE void many_add(many_sums *sums, const int count, const gosset__windows *code, const gosset__window_query *queries,
+                     size_t at, __m512i levels, __m512i squares) {
+    sums->norm = _mm512_dpbusd_epi32(sums->norm, squares, broadcast4((const int8_t *)code->weights + at));
     KERNEL_UNROLL
     for (int q = 0; q < count; q++)
         sums->product[q] = _mm512_dpbusd_epi32(sums->product[q], levels, broadcast4(queries[q].values + at));
 }
 
-INLINE void many_windows(many_sums *sums, const int count, const gosset__window_query *queries, size_t at, __m512i bits,
-                         const window_tables *tables, const int class) {
+INLINE void many_windows(many_sums *sums, const int count, const gosset__windows *code,
+                         const gosset__window_query *queries, size_t at, __m512i bits, const window_tables *tables,
+                         const int class) {
     const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
-    many_add(sums, count, queries, at, _mm512_shuffle_epi8(tables->levels[class], window),
+    many_add(sums, count, code, queries, at, _mm512_shuffle_epi8(tables->levels[class], window),
              _mm512_shuffle_epi8(tables->squares[class], window));
 }
 
 /* A class begins: its levels are 16 too large. */
 INLINE void many_start(many_sums *sums, const int count, const gosset__window_query *queries, const int class) {
     KERNEL_UNROLL
-    for (int q = 0; q < count; q++)
-        sums->product[q] = class == 0 ? _mm512_setzero_si512() : _mm512_set1_epi32(-16 * queries[q].sums[class]);
+    for (int q = 0; q < count; q++) sums->product[q] = _mm512_set1_epi32(-16 * queries[q].sums[class]);
     sums->norm = _mm512_setzero_si512();
 }
 
@@ -241,33 +228,26 @@ INLINE __m512 many_end(many_sums *sums, const int count, const gosset__windows *
 INLINE void many_block(const uint8_t *data, const int count, const gosset__windows *code,
                        const gosset__window_query *queries, const window_tables *tables, int32_t *scores,
                        size_t stride) {
-    const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07), low = _mm512_set1_epi8(0x0F);
+    const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07);
     many_sums sums;
     __m512i now = _mm512_setzero_si512();
     size_t at = 0;
     many_start(&sums, count, queries, 0);
     for (uint32_t h = 0; h < code->words[0]; h++, data += 64, at += 8) {
         now = _mm512_loadu_si512(data);
-        const __m512i first = _mm512_and_si512(now, low), second = _mm512_and_si512(_mm512_srli_epi32(now, 4), low);
-        many_add(&sums, count, queries, at, first, _mm512_shuffle_epi8(tables->squares[0], first));
-        many_add(&sums, count, queries, at + 4, second, _mm512_shuffle_epi8(tables->squares[0], second));
+        many_windows(&sums, count, code, queries, at, now, tables, 0);
+        many_windows(&sums, count, code, queries, at + 4, _mm512_srli_epi32(now, 4), tables, 0);
     }
     const __m512i selected = _mm512_srli_epi32(now, 28);
-    const __m512i odd = _mm512_sub_epi32(_mm512_slli_epi32(selected, 1), _mm512_set1_epi32(15));
-    sums.norm = _mm512_sub_epi32(sums.norm, _mm512_mullo_epi32(odd, odd));
-    KERNEL_UNROLL
-    for (int q = 0; q < count; q++) /* levels of the first class are 2 window - 15 */
-        sums.product[q] =
-            _mm512_sub_epi32(_mm512_slli_epi32(sums.product[q], 1), _mm512_set1_epi32(15 * queries[q].sums[0]));
     __m512 square = many_end(&sums, count, code, 0);
     many_start(&sums, count, queries, 1);
     for (uint32_t h = 0; h < code->words[1]; h++, data += 64, at += 16) {
         const __m512i last = _mm512_srli_epi32(now, 6);
         now = _mm512_loadu_si512(data);
-        many_windows(&sums, count, queries, at, choose_bits(crumb, last, _mm512_slli_epi32(now, 2)), tables, 1);
-        many_windows(&sums, count, queries, at + 4, now, tables, 1);
-        many_windows(&sums, count, queries, at + 8, _mm512_srli_epi32(now, 2), tables, 1);
-        many_windows(&sums, count, queries, at + 12, _mm512_srli_epi32(now, 4), tables, 1);
+        many_windows(&sums, count, code, queries, at, choose_bits(crumb, last, _mm512_slli_epi32(now, 2)), tables, 1);
+        many_windows(&sums, count, code, queries, at + 4, now, tables, 1);
+        many_windows(&sums, count, code, queries, at + 8, _mm512_srli_epi32(now, 2), tables, 1);
+        many_windows(&sums, count, code, queries, at + 12, _mm512_srli_epi32(now, 4), tables, 1);
     }
     square = _mm512_add_ps(square, many_end(&sums, count, code, 1));
     many_start(&sums, count, queries, 2);
@@ -275,14 +255,14 @@ INLINE void many_block(const uint8_t *data, const int count, const gosset__windo
         const __m512i last = _mm512_srli_epi32(now, 5);
         now = _mm512_loadu_si512(data);
         const __m512i x = choose_bits(bit, last, _mm512_slli_epi32(now, 3));
-        many_windows(&sums, count, queries, at, x, tables, 2);
-        many_windows(&sums, count, queries, at + 4, _mm512_srli_epi32(x, 1), tables, 2);
-        many_windows(&sums, count, queries, at + 8, _mm512_srli_epi32(x, 2), tables, 2);
-        many_windows(&sums, count, queries, at + 12, now, tables, 2);
-        many_windows(&sums, count, queries, at + 16, _mm512_srli_epi32(now, 1), tables, 2);
-        many_windows(&sums, count, queries, at + 20, _mm512_srli_epi32(now, 2), tables, 2);
-        many_windows(&sums, count, queries, at + 24, _mm512_srli_epi32(now, 3), tables, 2);
-        many_windows(&sums, count, queries, at + 28, _mm512_srli_epi32(now, 4), tables, 2);
+        many_windows(&sums, count, code, queries, at, x, tables, 2);
+        many_windows(&sums, count, code, queries, at + 4, _mm512_srli_epi32(x, 1), tables, 2);
+        many_windows(&sums, count, code, queries, at + 8, _mm512_srli_epi32(x, 2), tables, 2);
+        many_windows(&sums, count, code, queries, at + 12, now, tables, 2);
+        many_windows(&sums, count, code, queries, at + 16, _mm512_srli_epi32(now, 1), tables, 2);
+        many_windows(&sums, count, code, queries, at + 20, _mm512_srli_epi32(now, 2), tables, 2);
+        many_windows(&sums, count, code, queries, at + 24, _mm512_srli_epi32(now, 3), tables, 2);
+        many_windows(&sums, count, code, queries, at + 28, _mm512_srli_epi32(now, 4), tables, 2);
     }
     square = _mm512_add_ps(square, many_end(&sums, count, code, 2));
     const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
@@ -301,7 +281,7 @@ INLINE void many_block(const uint8_t *data, const int count, const gosset__windo
 static void scan_windows_many(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                               const gosset__window_query *queries, uint32_t count, int32_t *scores, size_t stride) {
     const size_t block_size = 64 * (size_t)(code->words[0] + code->words[1] + code->words[2]);
-    const window_tables tables = load_tables();
+    const window_tables tables = load_tables(code);
     for (; count >= 8; count -= 8, queries += 8, scores += 8 * stride) MANY_BLOCKS(8);
     for (; count >= 4; count -= 4, queries += 4, scores += 4 * stride) MANY_BLOCKS(4);
     for (; count >= 2; count -= 2, queries += 2, scores += 2 * stride) MANY_BLOCKS(2);
@@ -525,12 +505,13 @@ static float l2_f16(const float *a, const uint16_t *b, uint32_t dimension) {
 }
 
 /* Values of one class of places, which are whole vectors of 8. */
-INLINE int32_t window_values(const float *query, const float *centroid, uint32_t first, uint32_t end, float inverse,
-                             int8_t *values) {
+INLINE int32_t window_values(const float *query, const float *centroid, const float *roots, uint32_t first,
+                             uint32_t end, float inverse, int8_t *values) {
     __m256i sums = _mm256_setzero_si256();
     for (uint32_t i = first; i < end; i += 8) {
         const __m256 difference = _mm256_sub_ps(_mm256_loadu_ps(query + i), _mm256_loadu_ps(centroid + i));
-        const __m256i value = _mm256_cvtps_epi32(_mm256_mul_ps(difference, _mm256_set1_ps(inverse)));
+        const __m256 rooted = _mm256_mul_ps(difference, _mm256_loadu_ps(roots + i));
+        const __m256i value = _mm256_cvtps_epi32(_mm256_mul_ps(rooted, _mm256_set1_ps(inverse)));
         sums = _mm256_add_epi32(sums, value);
         _mm_storel_epi64((__m128i *)(void *)(values + i), _mm256_cvtepi32_epi8(value));
     }
@@ -547,14 +528,15 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
         const __mmask16 mask = places - i >= 16 ? (__mmask16)0xFFFF : tail_mask(places);
         const __m512 difference =
             _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, query + i), _mm512_maskz_loadu_ps(mask, centroid + i));
-        largest = _mm512_max_ps(_mm512_abs_ps(difference), largest);
+        const __m512 rooted = _mm512_mul_ps(difference, _mm512_maskz_loadu_ps(mask, code->roots + i));
+        largest = _mm512_max_ps(_mm512_abs_ps(rooted), largest);
     }
     const float most = _mm512_reduce_max_ps(largest), inverse = most > 1e-30f ? 127.0f / most : 0.0f;
     out->square = l2_f32(query, centroid, features);
     out->scale = most / 127.0f;
     for (uint32_t k = 0, first = 0; k < GOSSET__WINDOW_CLASSES; k++) {
         const uint32_t end = first + (8u << k) * code->words[k];
-        out->sums[k] = window_values(query, centroid, first, end, inverse, out->values);
+        out->sums[k] = window_values(query, centroid, code->roots, first, end, inverse, out->values);
         first = end;
     }
 }

@@ -7,6 +7,7 @@
 #include "train/network.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -17,6 +18,7 @@ enum {
     SECTION_ALIGNMENT = 64,
     RESIDUAL = 456, /* features, words, steps, largest gain, groups and turned features of the residual codes */
     RESIDUAL_SIZE = 40,
+    LEVELS_SIZE = 2 * 16, /* of the classes whose windows overlap */
     HEADER_HASH = 1016,
     IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
     IDENTITY_END = 256
@@ -29,6 +31,7 @@ enum {
     SECTION_CENTROIDS,
     SECTION_TURNS,
     SECTION_GROUPS,
+    SECTION_LEVELS,
     SECTION_TIMING,
     SECTION_QUERY, /* only where queries have a last layer of their own */
     SECTION_COUNT
@@ -76,6 +79,7 @@ static uint64_t lay_sections(const plan *p, section *sections) {
         p->cells * columns * 4,
         p->residual.groups * turned * turned * 4,
         p->residual.groups > 0 ? p->cells : 0,
+        columns > 0 ? LEVELS_SIZE + gosset__windows_places(&p->residual.windows) : 0,
         8,
         p->query ? (uint64_t)gosset__last_count(&p->shape) * 4 : 0,
     };
@@ -134,6 +138,12 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
     gosset__store32(header + RESIDUAL + 36, model->residual.turned);
 }
 
+/* Levels of the last two classes, then the weights of all places. */
+static void write_levels(const gosset__windows *windows, unsigned char *out) {
+    memcpy(out, windows->levels[1], LEVELS_SIZE);
+    memcpy(out + LEVELS_SIZE, windows->weights, gosset__windows_places(windows));
+}
+
 /* The identity and the hashes of all sections but the timing. */
 static uint64_t fingerprint_of(const unsigned char *header) {
     gosset__hasher hasher;
@@ -170,9 +180,11 @@ static void write_header(const gosset_model *model, const section *sections, int
 static uint64_t describe_file(const gosset_model *model, section *sections, unsigned char *header) {
     const plan p = plan_of(model);
     const uint64_t file_size = lay_sections(&p, sections);
-    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,         model->held_out,
-                                           model->rotation,        model->centroids,      model->turns,
-                                           model->group,           &model->train_seconds, model->query_last};
+    unsigned char levels[LEVELS_SIZE + GOSSET__WINDOWS_MAX_PLACES];
+    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,    model->held_out, model->rotation,
+                                           model->centroids,       model->turns,     model->group,    levels,
+                                           &model->train_seconds,  model->query_last};
+    write_levels(&model->residual.windows, levels);
     write_header(model, sections, count_sections(&p), contents, file_size, header);
     return file_size;
 }
@@ -201,6 +213,7 @@ gosset_status gosset__model_serialize(const gosset_model *model, const gosset__e
         memcpy(bytes + sections[SECTION_CENTROIDS].offset, model->centroids, sections[SECTION_CENTROIDS].size);
         memcpy(bytes + sections[SECTION_TURNS].offset, model->turns, sections[SECTION_TURNS].size);
         memcpy(bytes + sections[SECTION_GROUPS].offset, model->group, sections[SECTION_GROUPS].size);
+        write_levels(&model->residual.windows, bytes + sections[SECTION_LEVELS].offset);
     }
     store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
     if (model->query_last)
@@ -287,14 +300,35 @@ out:
     return status;
 }
 
+/* The gain's place has weight 0 and no other: the encoder divides by them. */
+static gosset_status read_levels(const unsigned char *from, const char *name, gosset__windows *windows) {
+    gosset_status status = GOSSET_OK;
+    memcpy(windows->levels[1], from, LEVELS_SIZE);
+    memcpy(windows->weights, from + LEVELS_SIZE, gosset__windows_places(windows));
+    for (int k = 1; k < GOSSET__WINDOW_CLASSES; k++)
+        for (int w = 0; w < 16; w++)
+            GOSSET_REQUIRE(abs(windows->levels[k][w]) <= GOSSET__WINDOW_LEVEL_MAX, GOSSET_E_CORRUPT,
+                           "%s: level %d of class %d: expected at most %d, found %d", name, w, k,
+                           GOSSET__WINDOW_LEVEL_MAX, windows->levels[k][w]);
+    for (uint32_t i = 0; i < gosset__windows_places(windows); i++)
+        GOSSET_REQUIRE(windows->weights[i] <= GOSSET__WINDOW_WEIGHT_MAX &&
+                           (windows->weights[i] == 0) == (i == 8 * windows->words[0] - 1),
+                       GOSSET_E_CORRUPT, "%s: weight of place %u: found %u", name, i, windows->weights[i]);
+    gosset__windows_set_roots(windows);
+out:
+    return status;
+}
+
 static gosset_status read_residual(const unsigned char *header, const char *name, gosset__residual *residual) {
     gosset_status status = GOSSET_OK;
     gosset__windows *windows = &residual->windows;
     const float gain = load_float(header + RESIDUAL + 28);
     int sane = gain >= 0 && gain < INFINITY;
+    uint32_t words[GOSSET__WINDOW_CLASSES];
     residual->features = gosset__load32(header + RESIDUAL);
+    for (int k = 0; k < GOSSET__WINDOW_CLASSES; k++) words[k] = gosset__load32(header + RESIDUAL + 4 + 4 * k);
+    gosset__windows_start(windows, words);
     for (int k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
-        windows->words[k] = gosset__load32(header + RESIDUAL + 4 + 4 * k);
         windows->steps[k] = load_float(header + RESIDUAL + 16 + 4 * k);
         sane = sane && windows->words[k] <= GOSSET__WINDOWS_MAX_PLACES / (8u << k);
         sane = sane && windows->steps[k] >= 0 && windows->steps[k] < INFINITY;
@@ -375,6 +409,7 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
             GOSSET_REQUIRE(model->group[c] < model->residual.groups, GOSSET_E_CORRUPT,
                            "%s: group of cell %zu: expected less than %u, found %u", name, c, model->residual.groups,
                            model->group[c]);
+        GOSSET_TRY(read_levels(bytes + sections[SECTION_LEVELS].offset, name, &model->residual.windows));
     }
     if (model->query_last) {
         const size_t query_size = sections[SECTION_QUERY].size;

@@ -1,4 +1,4 @@
-/** What the two files of the residual codes' training share. */
+/** What the files of the residual codes' training share. */
 #ifndef GOSSET_TRAIN_RESIDUAL_H
 #define GOSSET_TRAIN_RESIDUAL_H
 
@@ -34,7 +34,19 @@ gosset_status gosset__residual_turn(gosset__residual_fitting *fit);
 /** x, on the axes of the residuals, on those of a group. */
 void gosset__residual_turn_row(const gosset__residual_fitting *fit, uint32_t group, float *x);
 
-/** residual_choose.c: words, steps and gains of the codes, and the noise of their scores. */
+/** Residuals on their groups' axes, as if their cells had never seen them; rows of zeros do not count. */
+typedef struct gosset__residual_sample {
+    size_t count;
+    uint32_t axes;
+    const float *rest; /* count x axes */
+} gosset__residual_sample;
+
+/** residual_levels.c: levels and steps for the words and gains given, starting from the levels given and, unless they
+ *  are 0, the steps. */
+gosset_status gosset__residual_fit_levels(const gosset__residual_sample *sample, uint32_t rounds, gosset__pool *pool,
+                                          const gosset__env *env, gosset__windows *windows);
+
+/** residual_choose.c: words, levels, steps and gains of the codes, and the noise of their scores. */
 gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosset__windows *windows, double *noise);
 
 /** Columns of `from`, with one of zeros at `gap`, cut or padded with zeros to `to_columns`. */

@@ -1,5 +1,5 @@
 /*
- * How many bits each feature gets, and the steps of their levels. What decides is not the error of the codes but the
+ * How many bits each feature gets. What decides is not the error of the codes but the
  * noise of the scores: the spread, over the neighbours of a query, of
  *
  *     |q - x'|^2 - |q - x|^2 = 2 <q - x, x - x'> + |x - x'|^2
@@ -16,10 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANCHORS = 1000, NEIGHBOURS_EACH = 10, ANCHOR_BLOCK = 8, STEP_ROUNDS = 3 };
+enum {
+    ANCHORS = 1000,
+    NEIGHBOURS_EACH = 10,
+    ANCHOR_BLOCK = 8,
+    TRIAL_ROUNDS = 4, /* of Lloyd's algorithm, to compare words */
+    FINAL_ROUNDS = 40
+};
 
-static const float start_steps[GOSSET__WINDOW_CLASSES] = {0.25f, 0.135f, 0.1f};
-static const float step_factor = 1.15f;
 static const double largest_gain_at = 0.999; /* of the sizes of residuals */
 
 typedef struct sample {
@@ -71,6 +75,8 @@ static gosset_status draw_block(void *context, size_t block, uint32_t worker) {
             if (id < self->fit->rows) draw_pair(self, a, id, a * NEIGHBOURS_EACH + found++);
         }
         self->found[a] = found;
+        memset(self->rest + (a * NEIGHBOURS_EACH + found) * self->fit->axes, 0,
+               (NEIGHBOURS_EACH - found) * self->fit->axes * sizeof *self->rest);
     }
     return GOSSET_OK;
 }
@@ -162,12 +168,15 @@ typedef struct choice {
     double noise; /* HUGE_VAL: not measured yet */
 } choice;
 
-static gosset_status measure(sample *self, choice *c) {
+/* Fits levels to the choice's words and measures the noise. */
+static gosset_status measure(sample *self, uint32_t rounds, choice *c) {
     gosset_status status;
+    gosset__pool *pool = self->fit->trainer->pool;
+    const gosset__residual_sample rows = {(size_t)self->anchors * NEIGHBOURS_EACH, self->fit->axes, self->rest};
     fit_gains(self, &c->windows);
+    GOSSET_TRY(gosset__residual_fit_levels(&rows, rounds, pool, &self->fit->trainer->env, &c->windows));
     self->windows = &c->windows;
-    GOSSET_TRY(gosset__pool_run(self->fit->trainer->pool, (self->anchors + ANCHOR_BLOCK - 1) / ANCHOR_BLOCK,
-                                noise_block, self));
+    GOSSET_TRY(gosset__pool_run(pool, (self->anchors + ANCHOR_BLOCK - 1) / ANCHOR_BLOCK, noise_block, self));
     c->noise = 0;
     for (uint32_t a = 0; a < self->anchors; a++) c->noise += self->noise[a] / self->anchors;
     c->noise = sqrt(c->noise);
@@ -192,11 +201,14 @@ static gosset_status search_words(sample *self, choice *best) {
         const choice start = *best;
         better = 0;
         for (size_t m = 0; m < sizeof moves / sizeof *moves; m++) {
-            choice trial = start;
-            if (trial.windows.words[moves[m][0]]-- == 0) continue;
-            trial.windows.words[moves[m][1]]++;
+            uint32_t words[GOSSET__WINDOW_CLASSES];
+            choice trial;
+            memcpy(words, start.windows.words, sizeof words);
+            if (words[moves[m][0]]-- == 0) continue;
+            words[moves[m][1]]++;
+            gosset__windows_start(&trial.windows, words);
             if (!sensible(self->fit, &trial.windows)) continue;
-            GOSSET_TRY(measure(self, &trial));
+            GOSSET_TRY(measure(self, TRIAL_ROUNDS, &trial));
             if (trial.noise >= best->noise) continue;
             *best = trial;
             better = 1;
@@ -206,38 +218,23 @@ out:
     return status;
 }
 
-/* Each class's step, wider and narrower as long as that helps. */
-static gosset_status search_steps(sample *self, choice *best) {
-    gosset_status status = GOSSET_OK;
-    for (int round = 0; round < STEP_ROUNDS; round++)
-        for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++)
-            for (int wider = 0; wider < 2 && best->windows.words[k] > 0; wider++)
-                while (1) {
-                    choice trial = *best;
-                    trial.windows.steps[k] *= wider ? step_factor : 1 / step_factor;
-                    GOSSET_TRY(measure(self, &trial));
-                    if (trial.noise >= best->noise) break;
-                    *best = trial;
-                }
-out:
-    return status;
-}
-
 gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosset__windows *windows, double *noise) {
     const uint32_t words = fit->trainer->settings.residual_words;
     const gosset__learn *learn = &fit->trainer->learn;
     sample self = {.fit = fit, .anchors = learn->count < ANCHORS ? (uint32_t)learn->count : ANCHORS};
-    choice best = {.windows.words = {(words + 1) / 2, words / 2, 0}};
+    uint32_t start[GOSSET__WINDOW_CLASSES] = {(words + 1) / 2, words / 2, 0};
+    choice best;
     gosset_status status;
-    memcpy(best.windows.steps, start_steps, sizeof start_steps);
+    gosset__windows_start(&best.windows, start);
     while (!sensible(fit, &best.windows)) { /* few dimensions: 4 bits for each, and fewer bytes */
-        best.windows.words[0] = best.windows.words[1] == 0 ? best.windows.words[0] - 1 : words;
-        best.windows.words[1] = 0;
+        start[0] = start[1] == 0 ? start[0] - 1 : words;
+        start[1] = 0;
+        gosset__windows_start(&best.windows, start);
     }
     GOSSET_TRY(draw(&self));
-    GOSSET_TRY(measure(&self, &best));
+    GOSSET_TRY(measure(&self, TRIAL_ROUNDS, &best));
     GOSSET_TRY(search_words(&self, &best));
-    GOSSET_TRY(search_steps(&self, &best));
+    GOSSET_TRY(measure(&self, FINAL_ROUNDS, &best));
     *windows = best.windows;
     *noise = best.noise;
 out:

@@ -101,13 +101,16 @@ static void make_centroids(fixture *self) {
     for (size_t i = 0; i < count; i++) self->centroids[i] = 0.3f * gosset__rng_normal(&rng);
     for (size_t i = GAIN_PLACE; i < count; i += FEATURES) self->centroids[i] = 0;
     make_turns(self, cells);
-    self->residual = (gosset__residual){.windows = {.words = {1, 1, 0}, .steps = {0.25f, 0.14f, 0}},
-                                        .features = FEATURES,
+    self->residual = (gosset__residual){.features = FEATURES,
                                         .groups = GROUPS,
                                         .turned = TURNED,
                                         .centroids = self->centroids,
                                         .turns = self->turns,
                                         .group = self->group};
+    float steps[FEATURES];
+    for (int i = 0; i < FEATURES; i++) steps[i] = (i < 8 ? 0.25f : 0.14f) - 0.002f * (float)i;
+    gosset__windows_start(&self->residual.windows, (uint32_t[]){1, 1, 0});
+    gosset__windows_set_steps(&self->residual.windows, steps);
     gosset__windows_set_gains(&self->residual.windows, 1);
 }
 

@@ -35,7 +35,9 @@ static void scan_64_l1(const gosset__kernels *k, bench_data *d) {
     k->scan_nibble(d->bytes, 32, 64, d->query, d->scores);
 }
 static void scan_windows_of(const gosset__kernels *k, bench_data *d, const uint32_t words[3]) {
-    const gosset__windows code = {.words = {words[0], words[1], words[2]}, .steps = {1e-3f, 1e-3f, 1e-3f}};
+    gosset__windows code = {.words = {words[0], words[1], words[2]}, .steps = {1e-3f, 1e-3f, 1e-3f}};
+    memset(code.levels, 3, sizeof code.levels);
+    memset(code.weights, 5, sizeof code.weights);
     const gosset__window_query query = {.values = d->query, .scale = 1e-4f, .square = 1};
     k->scan_windows(d->bytes, 2048, &code, &query, d->scores);
 }

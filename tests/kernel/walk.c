@@ -71,7 +71,14 @@ static size_t walk_scan_nibble(const gosset__kernels *level, const gosset__kerne
 
 static gosset__windows windows_of(uint32_t nibble_words, uint32_t crumb_words, uint32_t bit_words) {
     gosset__windows code = {.words = {nibble_words, crumb_words, bit_words}, .steps = {0.05f, 0.11f, 0.07f}};
-    for (int g = 0; g < 16; g++) code.gains[g] = 0.01f * (float)(g + 1);
+    for (int g = 0; g < 16; g++) {
+        code.gains[g] = 0.01f * (float)(g + 1);
+        for (int k = 0; k < 3; k++) code.levels[k][g] = (int8_t)((7 * g + 5 * k) % 31 - 15);
+    }
+    for (uint32_t i = 0; i < GOSSET__WINDOWS_MAX_PLACES; i++) {
+        code.weights[i] = i + 1 == 8 * nibble_words ? 0 : (uint8_t)(1 + 11 * i % 16);
+        code.roots[i] = sqrtf(code.weights[i]);
+    }
     code.gains[13] = 0; /* the centroid itself, and gains whose scores leave the range */
     code.gains[14] = 1e30f;
     code.gains[15] = NAN;
@@ -82,8 +89,12 @@ static gosset__windows windows_of(uint32_t nibble_words, uint32_t crumb_words, u
 static size_t windows_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
                            size_t block_count, int query_kind) {
     gosset__rng rng = gosset__rng_make(289 * words[0] + 17 * words[1] + words[2], block_count);
-    const gosset__windows code = windows_of(words[0], words[1], words[2]);
+    gosset__windows code = windows_of(words[0], words[1], words[2]);
     const uint32_t places = gosset__windows_places(&code);
+    if (query_kind == 1) { /* the largest sums there are */
+        memset(code.levels, 15, sizeof code.levels);
+        memset(code.weights, 16, sizeof code.weights);
+    }
     const size_t size = block_count * 64 * (words[0] + words[1] + words[2]);
     char shape[96];
     snprintf(shape, sizeof shape, "%zu blocks of %u + %u + %u words, query %d", block_count, words[0], words[1],

@@ -51,25 +51,26 @@ static reader read_header(const unsigned char *bytes, size_t size) {
 
 static void check_sections(const reader *self) {
     const uint32_t columns = u32_at(self, 456);
-    if (columns > 0)
-        ck_assert_uint_ge(columns, 8 * u32_at(self, 460) + 16 * u32_at(self, 464) + 32 * u32_at(self, 468));
+    const uint32_t places = 8 * u32_at(self, 460) + 16 * u32_at(self, 464) + 32 * u32_at(self, 468);
+    if (columns > 0) ck_assert_uint_ge(columns, places);
     gosset_lattice *cells = NULL;
     require_ok(gosset_lattice_create(&cells, (const char *)self->bytes + 192, NULL));
     const uint64_t w = self->width, f = self->features, o = self->outputs;
     const uint64_t groups = u32_at(self, 488), turned = u32_at(self, 492);
     const uint32_t sections = u32_at(self, 256);
-    const uint64_t sizes[9] = {4 * f,
-                               4 * (f * w + w + w * w + w + w * o + o + self->skip * f * o),
-                               4ull * u32_at(self, 56) * self->inputs,
-                               4 * f * columns,
-                               4 * cells->point_count.word[0] * columns,
-                               4 * groups * turned * turned,
-                               groups > 0 ? cells->point_count.word[0] : 0,
-                               8,
-                               4 * (w * o + o + self->skip * f * o)};
+    const uint64_t sizes[10] = {4 * f,
+                                4 * (f * w + w + w * w + w + w * o + o + self->skip * f * o),
+                                4ull * u32_at(self, 56) * self->inputs,
+                                4 * f * columns,
+                                4 * cells->point_count.word[0] * columns,
+                                4 * groups * turned * turned,
+                                groups > 0 ? cells->point_count.word[0] : 0,
+                                columns > 0 ? 32 + places : 0,
+                                8,
+                                4 * (w * o + o + self->skip * f * o)};
     gosset_lattice_free(cells);
     uint64_t at = 1024;
-    ck_assert(sections == 8 || sections == 9);
+    ck_assert(sections == 9 || sections == 10);
     for (uint32_t i = 0; i < sections; i++) {
         size_t entry = 512 + 32 * i;
         ck_assert_uint_eq(u32_at(self, entry), i);
@@ -79,12 +80,12 @@ static void check_sections(const reader *self) {
         at = (at + sizes[i] + 63) / 64 * 64;
     }
     ck_assert_uint_eq(u64_at(self, 16), at);
-    unsigned char named[224 + 40 + 8 * 8];
+    unsigned char named[224 + 40 + 9 * 8];
     memcpy(named, self->bytes + 32, 224);
     memcpy(named + 224, self->bytes + 456, 40);
-    for (size_t i = 0; i < 7; i++) memcpy(named + 264 + 8 * i, self->bytes + 512 + 32 * i + 24, 8);
-    memcpy(named + 264 + 7 * 8, self->bytes + 512 + 32 * 8 + 24, 8); /* where queries have a last layer */
-    ck_assert_uint_eq(u64_at(self, 24), gosset__hash(named, sections == 9 ? sizeof named : sizeof named - 8, 1));
+    for (size_t i = 0; i < 8; i++) memcpy(named + 264 + 8 * i, self->bytes + 512 + 32 * i + 24, 8);
+    memcpy(named + 264 + 8 * 8, self->bytes + 512 + 32 * 9 + 24, 8); /* where queries have a last layer */
+    ck_assert_uint_eq(u64_at(self, 24), gosset__hash(named, sections == 10 ? sizeof named : sizeof named - 8, 1));
 }
 
 /* Squares summed in 16 parts, added pairwise. */
@@ -125,8 +126,8 @@ static void latent_of(const reader *self, gosset_side side, const float *vector,
     preprocess(self, side, vector, x);
     size_t at = layer(self, 1, 0, x, self->features, self->width, 1, h1);
     at = layer(self, 1, at, h1, self->width, self->width, 1, h2);
-    const uint32_t last = side == GOSSET_QUERY && u32_at(self, 256) == 9 ? 8 : 1;
-    at = layer(self, last, last == 8 ? 0 : at, h2, self->width, self->outputs, 0, z);
+    const uint32_t last = side == GOSSET_QUERY && u32_at(self, 256) == 10 ? 9 : 1;
+    at = layer(self, last, last == 9 ? 0 : at, h2, self->width, self->outputs, 0, z);
     for (uint32_t j = 0; self->skip && j < self->outputs; j++)
         for (uint32_t i = 0; i < self->features; i++)
             z[j] = fmaf(x[i], element(self, last, at + (size_t)i * self->outputs + j), z[j]);

@@ -100,6 +100,45 @@ START_TEST(every_other_length_is_found) {
 }
 END_TEST
 
+/* Checksums and fingerprint of what the bytes now say. */
+static void seal(unsigned char *bytes) {
+    unsigned char named[224 + 40 + 8 * 8];
+    for (size_t i = 0; i < 9; i++) {
+        unsigned char *entry = bytes + 512 + 32 * i;
+        gosset__store64(entry + 24, gosset__hash(bytes + gosset__load64(entry + 8), gosset__load64(entry + 16), i));
+        if (i < 8) memcpy(named + 264 + 8 * i, entry + 24, 8);
+    }
+    memcpy(named, bytes + 32, 224);
+    memcpy(named + 224, bytes + 456, 40);
+    gosset__store64(bytes + 24, gosset__hash(named, sizeof named, 1));
+    gosset__store64(bytes + 1016, gosset__hash(bytes, 1016, 0));
+}
+
+/* Levels beyond what the scan's 16-bit sums hold, and weights the encoder would divide by. */
+START_TEST(impossible_levels_are_refused) {
+    static const struct {
+        size_t at;
+        unsigned char value;
+    } lies[] = {{0, 16}, {31, 0x80}, {32, 0}, {32, 17}, {32 + 7, 1}};
+    gosset_model *model = small_model(3);
+    size_t size;
+    unsigned char *bytes = model_bytes(model, &size, NULL);
+    seal(bytes);
+    require_ok(parse(bytes, size));
+    const uint64_t section = gosset__load64(bytes + 512 + 32 * 7 + 8);
+    ck_assert_uint_eq(gosset__load32(bytes + 460), 1); /* so that the gain's place is 7 */
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        unsigned char *byte = bytes + section + lies[i].at, before = *byte;
+        *byte = lies[i].value;
+        seal(bytes);
+        ck_assert_msg(parse(bytes, size) == GOSSET_E_CORRUPT, "lie %zu", i);
+        *byte = before;
+    }
+    free(bytes);
+    gosset_model_free(model);
+}
+END_TEST
+
 /* Impossible counts behind checksums that are right: what a hostile writer would send. */
 START_TEST(impossible_counts_are_refused) {
     static const struct {
@@ -107,7 +146,7 @@ START_TEST(impossible_counts_are_refused) {
         uint32_t value;
     } lies[] = {{32, 0},           {32, 5000},        {36, 7},           {36, UINT32_MAX},  {40, 0},
                 {40, UINT32_MAX},  {44, 0},           {44, 200},         {48, 3},           {52, 2},
-                {56, 1001},        {56, UINT32_MAX},  {128, 0x41414141}, {192, 0x41414141}, {256, 9},
+                {56, 1001},        {56, UINT32_MAX},  {128, 0x41414141}, {192, 0x41414141}, {256, 8},
                 {456, 1},          {456, UINT32_MAX}, {456, 600},        {460, 0},          {460, 2},
                 {460, UINT32_MAX}, {464, 40},         {468, UINT32_MAX}, {472, 0x7FC00000}, {480, 0xBF800000},
                 {484, 0x7F800000}, {488, 65},         {488, 1},          {492, 16}};
@@ -152,6 +191,7 @@ Suite *model_file_suite(void) {
     tcase_add_loop_test(file, every_flipped_byte_is_found, 0, 2);
     tcase_add_loop_test(file, every_other_length_is_found, 0, 2);
     tcase_add_test(file, impossible_counts_are_refused);
+    tcase_add_test(file, impossible_levels_are_refused);
     tcase_add_test(file, missing_files_and_other_files);
     suite_add_tcase(suite, file);
     return suite;

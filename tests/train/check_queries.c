@@ -91,8 +91,8 @@ START_TEST(damage_is_found) {
     gosset_model *model = train_model(&learn, &config), *damaged = NULL;
     size_t size;
     unsigned char *bytes = model_bytes(model, &size, NULL);
-    const size_t table = 512 + 8 * 32, section = gosset__load64(bytes + table + 8);
-    ck_assert_uint_eq(gosset__load32(bytes + 256), 9);
+    const size_t table = 512 + 9 * 32, section = gosset__load64(bytes + table + 8);
+    ck_assert_uint_eq(gosset__load32(bytes + 256), 10);
     for (size_t i = 0; i < 2 * 32; i++) {
         unsigned char *byte = bytes + (i < 32 ? table + i : section + (i - 32) * (size - section) / 32);
         *byte ^= 4;
@@ -101,7 +101,7 @@ START_TEST(damage_is_found) {
     }
     gosset__store32(bytes + section, 0x7F800000); /* an infinity, under checksums that are right */
     const uint64_t layer_size = gosset__load64(bytes + table + 16);
-    gosset__store64(bytes + table + 24, gosset__hash(bytes + section, layer_size, 8));
+    gosset__store64(bytes + table + 24, gosset__hash(bytes + section, layer_size, 9));
     gosset__store64(bytes + 1016, gosset__hash(bytes, 1016, 0));
     ck_assert_int_eq(gosset__model_parse(&damaged, bytes, size, "queries.gosset", NULL), GOSSET_E_CORRUPT);
     free(bytes), free(data);

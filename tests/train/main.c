@@ -39,7 +39,7 @@ unsigned char *model_bytes(const gosset_model *model, size_t *size, size_t *time
     memcpy(bytes, data, *size);
     gosset__free(&env, data);
     if (timeless) {
-        const size_t timing = 512 + 7 * 32; /* its entry in the section table */
+        const size_t timing = 512 + 8 * 32; /* its entry in the section table */
         *timeless = *size;
         memset(bytes + gosset__load64(bytes + timing + 8), 0, 8);
         memset(bytes + timing + 24, 0, 8); /* its hash */
