@@ -47,7 +47,9 @@ typedef struct gosset_train_config {
     const gosset_vectors *learn_queries;
     const char *spreading; /* "koleo" or "potential" (Wang and Isola 2020); NULL = the best known default */
     const char *optimizer; /* "adamw" or "sgd"; NULL = that of the loss */
-    int quantize; /* non-zero: the loss sees base vectors with noise like the cell lattice's, then at its points */
+    /** Whether the loss sees base vectors with noise like the cell lattice's, then at its points: 1 yes, -1 no, 0 where
+     * it is known to help: with the default loss, when codes say what cells leave. */
+    int quantize;
 } gosset_train_config;
 
 /**
@@ -73,19 +75,18 @@ typedef struct gosset_model_info {
     size_t struct_size;
     uint32_t input_dimension, output_dimension, width;
     gosset_metric metric;
-    const char *loss; /* strings live as long as the model */
+    const char *loss;                                  /* strings live as long as the model */
     const gosset_lattice *code_lattice, *cell_lattice; /* borrowed */
-    uint32_t code_bytes; /* RAM per vector of the codes as scanned */
-    uint32_t feature_dimension; /* of gosset_model_features and gosset_model_decode */
-    uint32_t held_out;   /* learn vectors stored for calibration */
+    uint32_t code_bytes;                               /* RAM per vector of the codes as scanned */
+    uint32_t feature_dimension;                        /* of gosset_model_features and gosset_model_decode */
+    uint32_t held_out;                                 /* learn vectors stored for calibration */
     uint32_t epochs;
     uint64_t seed, learn_count, parameter_count;
     double train_seconds, validation_recall; /* recall@10 of the codes on held-out learn vectors */
-    uint64_t fingerprint; /* XXH3 of the model's content: indexes remember it */
-    uint32_t query_layer; /* 1: queries have a last layer of their own, 0: that of base vectors */
+    uint64_t fingerprint;                    /* XXH3 of the model's content: indexes remember it */
+    uint32_t query_layer;                    /* 1: queries have a last layer of their own, 0: that of base vectors */
 } gosset_model_info;
-GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_describe(const gosset_model *model,
-                                                                   gosset_model_info *info);
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_describe(const gosset_model *model, gosset_model_info *info);
 
 /** The side a vector is on: the map of queries may differ from that of base vectors. */
 typedef enum gosset_side { GOSSET_BASE = 0, GOSSET_QUERY = 1 } gosset_side;

@@ -14,7 +14,7 @@ typedef struct train_options {
     double minutes, lambda, rate;
     uint64_t seed;
     gosset_metric metric;
-    int resume, quantize;
+    int resume, no_quantize;
 } train_options;
 
 static int parse(const command *self, train_options *options, int argc, char **argv) {
@@ -39,7 +39,7 @@ static int parse(const command *self, train_options *options, int argc, char **a
         {0, "optimizer", OPTION_TEXT, &options->optimizer, 0, "NAME", "adamw or sgd (default: the loss's)"},
         {0, "rate", OPTION_REAL, &options->rate, 0, "X", "first learning rate"},
         {0, "batch", OPTION_COUNT, &options->batch, 0, "N", "vectors in one step"},
-        {0, "quantize", OPTION_FLAG, &options->quantize, 0, NULL, "the loss sees vectors where their cells are"},
+        {0, "no-quantize", OPTION_FLAG, &options->no_quantize, 0, NULL, "the loss sees vectors where they are, not their cells"},
         {0, "seed", OPTION_NUMBER, &options->seed, 0, "N", "same seed, same model (with --epochs)"},
         {0, "checkpoint", OPTION_TEXT, &options->checkpoint, 0, "FILE",
          "state after each epoch (default: OUT.checkpoint)"},
@@ -75,7 +75,7 @@ static gosset_train_config make_config(const train_options *options, const gosse
                                   .learn_queries = options->learn_query ? queries : NULL,
                                   .spreading = options->spreading,
                                   .optimizer = options->optimizer,
-                                  .quantize = options->quantize};
+                                  .quantize = options->no_quantize ? -1 : 0};
     /* In the library zero means the default, on the command line it means zero. */
     if (!isnan(options->lambda)) config.uniformity = options->lambda > 0 ? (float)options->lambda : -1.0f;
     return config;

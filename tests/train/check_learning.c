@@ -33,7 +33,7 @@ START_TEST(training_improves_the_codes) {
     gosset_vectors learn = view_of(data, COUNT, D, GOSSET_F32);
     gosset_train_config config = small_config(NULL);
     config.loss = gosset_loss_name((uint32_t)_i / 2);
-    config.quantize = _i % 2;
+    config.quantize = _i % 2 ? 1 : -1;
     config.width = 64;
     config.epochs = 1;
     config.learning_rate = 1e-12f;

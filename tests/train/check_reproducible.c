@@ -8,7 +8,7 @@ static gosset_train_config config_for(int loop, const gosset_env *env) {
     gosset_train_config config = loop % 2 ? residual_config(env) : small_config(env);
     config.loss = gosset_loss_name((uint32_t)loop / 2);
     config.epochs = 3;
-    config.quantize = loop % 2;
+    config.quantize = loop % 2 ? 1 : -1;
     if (loop % 2) config.optimizer = "sgd", config.spreading = "potential";
     return config;
 }
