@@ -57,8 +57,11 @@ static void load(const gosset__repacker *self, uint32_t row, float *out) {
     if (self->layout.type == GOSSET_F32)
         memcpy(out, vector, dimension * sizeof(float));
     else if (self->layout.type == GOSSET_F16)
-        for (uint32_t i = 0; i < dimension; i++)
-            out[i] = gosset__float_of_half(((const uint16_t *)(const void *)vector)[i]);
+        for (uint32_t i = 0; i < dimension; i++) {
+            uint16_t half; /* rows lie at any address */
+            memcpy(&half, vector + 2 * (size_t)i, sizeof half);
+            out[i] = gosset__float_of_half(half);
+        }
     else if (self->layout.type == GOSSET_U8)
         for (uint32_t i = 0; i < dimension; i++) out[i] = (float)vector[i];
     else

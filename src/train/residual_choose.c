@@ -18,6 +18,7 @@
 
 enum {
     ANCHORS = 1000,
+    ROWS_PER_ANCHOR = 4,
     NEIGHBOURS_EACH = 10,
     ANCHOR_BLOCK = 8,
     TRIAL_ROUNDS = 4, /* of Lloyd's algorithm, to compare words */
@@ -221,7 +222,8 @@ out:
 gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosset__windows *windows, double *noise) {
     const uint32_t words = fit->trainer->settings.residual_words;
     const gosset__learn *learn = &fit->trainer->learn;
-    sample self = {.fit = fit, .anchors = learn->count < ANCHORS ? (uint32_t)learn->count : ANCHORS};
+    const size_t most = learn->count / ROWS_PER_ANCHOR; /* more would only see the same rows again */
+    sample self = {.fit = fit, .anchors = most < ANCHORS ? (uint32_t)most : ANCHORS};
     uint32_t start[GOSSET__WINDOW_CLASSES] = {(words + 1) / 2, words / 2, 0};
     choice best;
     gosset_status status;
