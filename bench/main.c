@@ -205,7 +205,7 @@ static void run_search(const settings *set, const bench_data *data, bench_result
 }
 
 int main(int argc, char **argv) {
-    settings set = {.name = "bench", .out = "bench-results", .metric = GOSSET_L2};
+    settings set = {.name = "bench", .io = "auto", .out = "bench-results", .metric = GOSSET_L2};
     set.plan = (bench_plan){.k = 10, .threads = {1, 2}, .thread_count = 2, .repeat = 3, .limit_seconds = 3600};
     set.plan.limit_cpu_seconds = 900;
     set.plan.learn_limit = 200000;
