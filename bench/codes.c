@@ -32,16 +32,18 @@ static const struct {
     {"RQ", "RQ%Bx8"},
     {"PRQ", "PRQ2x%Hx8"},
     {"PRQ", "PRQ4x%Qx8"},
+    {"PRQ", "PRQ%Ox8x8"},
     {"IVF-RQ", "IVF%L,RQ%Bx8"},
     {"IVF-PRQ", "IVF%L,PRQ2x%Hx8"},
     {"PLSQ", "PLSQ4x%Qx8"},
+    {"PLSQ", "PLSQ%Ox8x8"},
     {"LSQ", "LSQ%Bx8"},
 };
 
 typedef struct code_run {
-    const bench_data *data;
+    const bench_data *data, *other; /* other: further queries, or NULL */
     const bench_plan *plan;
-    const float *queries;
+    const float *queries, *other_queries;
     bench_code *code; /* in shared memory: what is known when it is stopped remains */
 } code_run;
 
@@ -65,6 +67,7 @@ static const char *unsuitable(const code_run *run) {
     const char *name = run->code->name;
     if (strcmp(name, "ZnLattice") == 0 && (bytes % 8 || bytes * 3 > dimension))
         return "needs a multiple of 8 bytes and 24 dimensions for each 8";
+    if (strstr(run->code->factory, "x8x8") && bytes < 16) return "would be one quantizer: see RQ, LSQ";
     if (strcmp(name, "SQ") == 0 && strstr(run->code->factory, "SQ8") && bytes > dimension)
         return "has fewer dimensions than bytes";
     return NULL;
@@ -95,12 +98,11 @@ static uint8_t *encode_base(const code_run *run, const FaissIndex *coder, size_t
     return bytes;
 }
 
-static void rank_base(const code_run *run, const FaissIndex *coder, size_t size, const uint8_t *bytes,
-                      bench_results *results) {
-    const bench_data *data = run->data;
+/* Returns the order of candidates that was better. */
+static const char *rank_base(const bench_data *data, const float *queries, const FaissIndex *coder, size_t size,
+                             const uint8_t *bytes, rank_quality *quality, bench_results *results) {
     const size_t dimension = data->base.dimension;
-    rank_counter *counter =
-        rank_create(run->queries, data->query.count, (uint32_t)dimension, data->truth, data->truth_k);
+    rank_counter *counter = rank_create(queries, data->query.count, (uint32_t)dimension, data->truth, data->truth_k);
     float *rows = bench_memory(SLICE * dimension * sizeof *rows);
     uint8_t *truth = bench_memory(RANK_TRUE * size);
     for (size_t query = 0; query < data->query.count; query++) {
@@ -117,11 +119,11 @@ static void rank_base(const code_run *run, const FaissIndex *coder, size_t size,
     /* Of unit vectors both orders stand for the cosine, and a code may do better by either. */
     const rank_quality by_l2 = rank_summary(counter, RANK_L2), by_ip = rank_summary(counter, RANK_IP);
     const int ip = data->metric == GOSSET_IP || (data->metric == GOSSET_COSINE && by_ip.depth[1] < by_l2.depth[1]);
-    snprintf(run->code->ranking, sizeof run->code->ranking, "%s", ip ? "ip" : "l2");
-    run->code->quality = ip ? by_ip : by_l2;
+    *quality = ip ? by_ip : by_l2;
     rank_free(counter);
     free(truth);
     free(rows);
+    return ip ? "ip" : "l2";
 }
 
 /*
@@ -171,7 +173,9 @@ static void run_faiss_code(void *context, bench_results *results) {
     snprintf(run->code->reason, sizeof run->code->reason, "stopped in encoding");
     uint8_t *bytes = encode_base(run, coder, size, results);
     snprintf(run->code->reason, sizeof run->code->reason, "stopped in ranking");
-    rank_base(run, coder, size, bytes, results);
+    const char *ranking = rank_base(data, run->queries, coder, size, bytes, &run->code->quality, results);
+    snprintf(run->code->ranking, sizeof run->code->ranking, "%s", ranking);
+    if (run->other) rank_base(run->other, run->other_queries, coder, size, bytes, &run->code->other, results);
     run->code->reason[0] = 0;
     free(bytes);
     scan(run, coder);
@@ -214,13 +218,16 @@ static void run_size(code_run *run, uint32_t size, const char *names, bench_resu
     }
 }
 
-void bench_codes(const bench_data *data, const bench_plan *plan, const char *models, const char *names,
-                 bench_results *results) {
+void bench_codes(const bench_data *data, const bench_data *other, const bench_plan *plan, const char *models,
+                 const char *names, bench_results *results) {
     float *queries = bench_floats(data, &data->query, 0, data->query.count);
-    code_run run = {data, plan, queries, NULL};
-    if (data->truth_k < RANK_TRUE) bench_fail("the ground truth has fewer than %d neighbours a query", RANK_TRUE);
-    if (models) bench_gosset_codes(data, plan, models, results);
+    float *other_queries = other ? bench_floats(other, &other->query, 0, other->query.count) : NULL;
+    code_run run = {data, other, plan, queries, other_queries, NULL};
+    if (data->truth_k < RANK_TRUE || (other && other->truth_k < RANK_TRUE))
+        bench_fail("the ground truth has fewer than %d neighbours a query", RANK_TRUE);
+    if (models) bench_gosset_codes(data, other, plan, models, results);
     for (uint32_t i = 0; i < plan->size_count; i++) run_size(&run, plan->sizes[i], names, results);
     free(queries);
+    free(other_queries);
     results->failure_count = 0; /* each row says its own */
 }

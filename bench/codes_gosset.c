@@ -17,7 +17,7 @@
 enum { ENCODE_ROWS = 1 << 17, INDEX_ROWS = 1 << 20, SCAN_QUERIES = 200 };
 
 typedef struct gosset_codes {
-    const bench_data *data;
+    const bench_data *data, *other;
     const bench_plan *plan;
     const char *model, *directory; /* the latter for a small index */
     gosset_model_info info;
@@ -42,8 +42,7 @@ static void find_tool(char *path, size_t size) {
 }
 
 /* What `gosset codes --json` says, or NULL with the reason in the note. */
-static json_t *ask_tool(const gosset_codes *run, bench_results *results) {
-    const bench_paths *paths = &run->data->paths;
+static json_t *ask_tool(const gosset_codes *run, const bench_paths *paths, bench_results *results) {
     char tool[4096], threads[16];
     int ends[2], status = 0;
     find_tool(tool, sizeof tool);
@@ -71,16 +70,15 @@ static json_t *ask_tool(const gosset_codes *run, bench_results *results) {
     return said;
 }
 
-static void take_quality(const json_t *said, const char *key, bench_code *code) {
+static void take_quality(const json_t *said, const char *key, rank_quality *quality) {
     static const char *const recalls[] = {"r_at_1", "r_at_10", "r_at_100"};
     static const char *const depths[] = {"rerank_depth_90", "rerank_depth_95", "rerank_depth_99"};
     const json_t *part = json_object_get(said, key);
     for (int i = 0; i < 3; i++) {
-        code->quality.r_at[i] = json_number_value(json_object_get(part, recalls[i]));
-        code->quality.depth[i] = (uint32_t)json_integer_value(json_object_get(part, depths[i]));
+        quality->r_at[i] = json_number_value(json_object_get(part, recalls[i]));
+        quality->depth[i] = (uint32_t)json_integer_value(json_object_get(part, depths[i]));
     }
-    code->quality.recall_at_10 = json_number_value(json_object_get(part, "recall_at_10"));
-    code->reason[0] = 0;
+    quality->recall_at_10 = json_number_value(json_object_get(part, "recall_at_10"));
 }
 
 static gosset_vectors first_rows(const gosset_vectors *vectors, size_t count) {
@@ -140,12 +138,15 @@ static void run_model(void *context, bench_results *results) {
     gosset_model *model = NULL;
     char directory[4200];
     check(results, gosset_model_load(&model, run->model, &env));
-    json_t *said = ask_tool(run, results);
-    if (!said) _exit(1);
-    take_quality(said, "lattice", run->coded);
-    take_quality(said, "latents", run->exact);
-    take_quality(said, "ideal", run->ideal);
-    json_decref(said);
+    for (int other = 0; other < (run->other ? 2 : 1); other++) {
+        json_t *said = ask_tool(run, other ? &run->other->paths : &run->data->paths, results);
+        if (!said) _exit(1);
+        take_quality(said, "lattice", other ? &run->coded->other : &run->coded->quality);
+        take_quality(said, "latents", other ? &run->exact->other : &run->exact->quality);
+        take_quality(said, "ideal", other ? &run->ideal->other : &run->ideal->quality);
+        json_decref(said);
+    }
+    run->coded->reason[0] = run->exact->reason[0] = run->ideal->reason[0] = 0;
     time_encoding(run, model, results);
     snprintf(directory, sizeof directory, "%s/index", run->directory);
     time_scan(run, model, directory, results);
@@ -175,17 +176,18 @@ static void describe(gosset_codes *run) {
     gosset_model_free(model);
 }
 
-void bench_gosset_codes(const bench_data *data, const bench_plan *plan, const char *models, bench_results *results) {
+void bench_gosset_codes(const bench_data *data, const bench_data *other, const bench_plan *plan, const char *models,
+                        bench_results *results) {
     const char *temporary = getenv("TMPDIR");
     char model[4096], directory[4096], command[4200];
 
     for (const char *at = models; *at; at += strcspn(at, ","), at += *at == ',') {
-        gosset_codes run = {.data = data, .plan = plan, .model = model, .directory = directory};
+        gosset_codes run = {.data = data, .other = other, .plan = plan, .model = model, .directory = directory};
         snprintf(model, sizeof model, "%.*s", (int)strcspn(at, ","), at);
         describe(&run);
         run.coded = add(&run, results, "Gosset", run.info.code_bytes, 1);
-        run.exact = add(&run, results, "Gosset, not coded", run.info.feature_dimension * 4.0, 0);
-        run.ideal = add(&run, results, "Gosset, ideal noise", run.info.code_bytes, 1);
+        run.exact = add(&run, results, "Gosset: not coded", run.info.feature_dimension * 4.0, 0);
+        run.ideal = add(&run, results, "Gosset: ideal noise", run.info.code_bytes, 1);
         snprintf(directory, sizeof directory, "%s/gosset-bench-XXXXXX", temporary ? temporary : "/tmp");
         if (!mkdtemp(directory)) bench_fail("%s: %s", directory, strerror(errno));
         const int failed = bench_isolated("Gosset", run_model, &run, plan->limit_seconds, results);

@@ -15,10 +15,10 @@ void bench_faiss_threads(uint32_t threads, int one_product);
 void bench_faiss_try(bench_results *results, const char *what, int code);
 
 /**
- * A factory string from a pattern: %B is the code size in bytes, %N twice that (4-bit subquantizers), %H and %Q half
- * and a quarter, %D the dimension OPQ keeps (four per byte, at most all), %A all that `bytes` divides, %S and %T those
- * of codes of 4 and 6 bits a dimension, %P "Pad"ding to a multiple of the bytes where the dimension is none, %L the
- * number of lists and %C its logarithm. lists: 0 = near 4 sqrt(n).
+ * A factory string from a pattern: %B is the code size in bytes, %N twice that (4-bit subquantizers), %H, %Q and %O
+ * half, a quarter and an eighth, %D the dimension OPQ keeps (four per byte, at most all), %A all that `bytes` divides,
+ * %S and %T those of codes of 4 and 6 bits a dimension, %P "Pad"ding to a multiple of the bytes where the dimension is
+ * none, %L the number of lists and %C its logarithm. lists: 0 = near 4 sqrt(n).
  */
 void bench_factory(const bench_data *data, uint32_t bytes, uint32_t lists, const char *pattern, char *text,
                    size_t size);

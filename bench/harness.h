@@ -31,6 +31,7 @@ typedef struct bench_code {
     double train_seconds, encode_us; /* on the plan's last thread count */
     double scan_ns;                  /* a code, on one thread; 0 = not measured */
     rank_quality quality;            /* depth[0] = 0: not measured */
+    rank_quality other;              /* the same of the other queries */
 } bench_code;
 
 typedef struct bench_plan {

@@ -35,12 +35,14 @@ static const char usage[] =
     "  --minutes N      CPU-minutes a FAISS code may take, over all threads (default 15)\n"
     "  --lists LIST     lists of the codes that are of the residual (default one count near 4 sqrt(n))\n"
     "  --learn-limit N  learn vectors a FAISS code is trained on (default 200000)\n"
+    "  --other-query F  further queries, say of another distribution, and\n"
+    "  --other-truth F  their neighbours: columns and plots of their own\n"
     "  --log F          append a CSV line to F as each code is done\n";
 
 typedef struct settings {
     const char *command, *index, *model, *rivals, *io, *name, *out;
     gosset_metric metric;
-    bench_paths paths;
+    bench_paths paths, other; /* other: with the queries and neighbours of --other-query */
     bench_plan plan;
 } settings;
 
@@ -64,20 +66,35 @@ enum {
     MINUTES,
     LISTS,
     LEARN_LIMIT,
-    LOG
+    LOG,
+    OTHER_QUERY,
+    OTHER_TRUTH
 };
 static const struct option options[] = {
-    {"base", 1, NULL, BASE},       {"learn", 1, NULL, LEARN},
-    {"query", 1, NULL, QUERY},     {"truth", 1, NULL, TRUTH},
-    {"index", 1, NULL, INDEX},     {"model", 1, NULL, MODEL},
-    {"bytes", 1, NULL, BYTES},     {"metric", 1, NULL, METRIC},
-    {"threads", 1, NULL, THREADS}, {"queries", 1, NULL, QUERIES},
-    {"repeat", 1, NULL, REPEAT},   {"limit", 1, NULL, LIMIT},
-    {"rivals", 1, NULL, RIVALS},   {"io", 1, NULL, IO},
-    {"name", 1, NULL, NAME},       {"out", 1, NULL, OUT},
-    {"minutes", 1, NULL, MINUTES}, {"lists", 1, NULL, LISTS},
-    {"log", 1, NULL, LOG},         {"learn-limit", 1, NULL, LEARN_LIMIT},
-    {"help", 0, NULL, 'h'},        {NULL, 0, NULL, 0},
+    {"base", 1, NULL, BASE},
+    {"learn", 1, NULL, LEARN},
+    {"query", 1, NULL, QUERY},
+    {"truth", 1, NULL, TRUTH},
+    {"index", 1, NULL, INDEX},
+    {"model", 1, NULL, MODEL},
+    {"bytes", 1, NULL, BYTES},
+    {"metric", 1, NULL, METRIC},
+    {"threads", 1, NULL, THREADS},
+    {"queries", 1, NULL, QUERIES},
+    {"repeat", 1, NULL, REPEAT},
+    {"limit", 1, NULL, LIMIT},
+    {"rivals", 1, NULL, RIVALS},
+    {"io", 1, NULL, IO},
+    {"name", 1, NULL, NAME},
+    {"out", 1, NULL, OUT},
+    {"minutes", 1, NULL, MINUTES},
+    {"lists", 1, NULL, LISTS},
+    {"log", 1, NULL, LOG},
+    {"learn-limit", 1, NULL, LEARN_LIMIT},
+    {"other-query", 1, NULL, OTHER_QUERY},
+    {"other-truth", 1, NULL, OTHER_TRUTH},
+    {"help", 0, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static unsigned long number(const char *text, unsigned long low, unsigned long high) {
@@ -122,6 +139,12 @@ static void set_path(settings *set, int option, const char *text) {
         break;
     case TRUTH:
         set->paths.truth = text;
+        break;
+    case OTHER_QUERY:
+        set->other.query = text;
+        break;
+    case OTHER_TRUTH:
+        set->other.truth = text;
         break;
     case INDEX:
         set->index = text;
@@ -204,6 +227,12 @@ static void run_search(const settings *set, const bench_data *data, bench_result
     if (set->index) bench_gosset(data, &set->plan, set->index, set->io, results);
 }
 
+/* The same base and learn vectors; the files are mapped once more. */
+static void load_other(bench_data *other, const settings *set) {
+    const bench_paths paths = {set->paths.base, set->paths.learn, set->other.query, set->other.truth, 0};
+    bench_data_load(other, &paths, set->metric);
+}
+
 int main(int argc, char **argv) {
     settings set = {.name = "bench", .io = "auto", .out = "bench-results", .metric = GOSSET_L2};
     set.plan = (bench_plan){.k = 10, .threads = {1, 2}, .thread_count = 2, .repeat = 3, .limit_seconds = 3600};
@@ -216,6 +245,7 @@ int main(int argc, char **argv) {
         set.plan.sizes[set.plan.size_count++] = search ? 32 : 16;
         set.plan.code_bytes = set.plan.sizes[0];
     }
+    if (!set.other.query != !set.other.truth) bench_fail("--other-query and --other-truth: expected both");
     if (!search && set.model && set.paths.query_limit) bench_fail("--queries: not with --model");
     if (mkdir(set.out, 0777) != 0 && errno != EEXIST) bench_fail("%s: %s", set.out, strerror(errno));
 
@@ -223,12 +253,15 @@ int main(int argc, char **argv) {
     bench_data data;
     bench_data_load(&data, &set.paths, set.metric);
     if (data.truth_k < set.plan.k) bench_fail("the ground truth has only %u neighbours a query", data.truth_k);
+    bench_data other;
+    if (set.other.query) load_other(&other, &set);
     bench_results *results = bench_results_create();
     bench_report report = {.data = &data, .plan = &set.plan, .results = results, .out = set.out, .name = set.name};
+    if (set.other.query) report.other = &other;
     if (search)
         run_search(&set, &data, results);
     else
-        bench_codes(&data, &set.plan, set.model, set.rivals, results);
+        bench_codes(&data, report.other, &set.plan, set.model, set.rivals, results);
     if (search)
         bench_report_search(&report);
     else

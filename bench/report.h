@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 typedef struct bench_report {
-    const bench_data *data;
+    const bench_data *data, *other; /* other: further queries of the codes; NULL = none */
     const bench_plan *plan;
     const bench_results *results;
     const char *out, *name; /* folder, and what files and headings are called */

@@ -14,11 +14,13 @@ void bench_gosset(const bench_data *data, const bench_plan *plan, const char *di
 
 /**
  * Codes of the plan's sizes, searched exhaustively: FAISS's by family name, and Gosset's. models: files,
- * comma-separated; NULL = none. Every code leaves a row; one without figures says why.
+ * comma-separated; NULL = none. Every code leaves a row; one without figures says why. other: the same base with other
+ * queries, which each code is judged by as well; NULL = none.
  */
-void bench_codes(const bench_data *data, const bench_plan *plan, const char *models, const char *names,
-                 bench_results *results);
-void bench_gosset_codes(const bench_data *data, const bench_plan *plan, const char *models, bench_results *results);
+void bench_codes(const bench_data *data, const bench_data *other, const bench_plan *plan, const char *models,
+                 const char *names, bench_results *results);
+void bench_gosset_codes(const bench_data *data, const bench_data *other, const bench_plan *plan, const char *models,
+                        bench_results *results);
 
 /** Appends the row to the plan's log, if it has one. */
 void bench_log_code(const bench_plan *plan, const bench_code *code);

@@ -100,6 +100,8 @@ static uint32_t factory_value(const bench_data *data, uint32_t bytes, uint32_t l
         return bytes * 2;
     case 'H':
         return bytes / 2;
+    case 'O':
+        return bytes / 8;
     case 'Q':
         return bytes / 4;
     case 'D':
