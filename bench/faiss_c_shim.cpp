@@ -3,6 +3,7 @@
 // the code that the headers promise.
 #include <faiss/AutoTune.h>
 #include <faiss/Index.h>
+#include <faiss/IndexIVF.h>
 #include <faiss/impl/FaissException.h>
 #include <faiss/index_factory.h>
 
@@ -11,6 +12,7 @@
 #include <string>
 
 #include <faiss/c_api/AutoTune_c.h>
+#include <faiss/c_api/IndexIVF_c.h>
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/error_c.h>
 #include <faiss/c_api/index_factory_c.h>
@@ -82,6 +84,14 @@ int faiss_Index_sa_encode(const FaissIndex *index, idx_t n, const float *x, uint
 
 int faiss_Index_sa_decode(const FaissIndex *index, idx_t n, const uint8_t *codes, float *x) {
     return guarded([&] { own(index)->sa_decode(n, codes, x); });
+}
+
+FaissIndexIVF *faiss_IndexIVF_cast(FaissIndex *index) {
+    return reinterpret_cast<FaissIndexIVF *>(dynamic_cast<faiss::IndexIVF *>(own(index)));
+}
+
+FaissIndex *faiss_IndexIVF_quantizer(const FaissIndexIVF *index) {
+    return reinterpret_cast<FaissIndex *>(reinterpret_cast<const faiss::IndexIVF *>(index)->quantizer);
 }
 
 int faiss_ParameterSpace_new(FaissParameterSpace **space) {

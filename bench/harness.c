@@ -48,6 +48,14 @@ bench_code *bench_add_code(bench_results *results, const char *name, uint32_t si
     return code;
 }
 
+bench_cells *bench_add_cells(bench_results *results, const char *name) {
+    if (results->cells_count == BENCH_MAX_CELLS) bench_fail("more than %d kinds of cells", BENCH_MAX_CELLS);
+    bench_cells *cells = &results->cells[results->cells_count++];
+    memset(cells, 0, sizeof *cells);
+    snprintf(cells->name, sizeof cells->name, "%s", name);
+    return cells;
+}
+
 int bench_isolated(const char *name, bench_work_fn work, void *context, double limit_seconds, bench_results *results) {
     double started = bench_seconds();
     results->note[0] = 0;

@@ -5,7 +5,15 @@
 #include "data.h"
 #include "rank.h"
 
-enum { BENCH_MAX_THREADS = 4, BENCH_MAX_POINTS = 512, BENCH_MAX_CODES = 256, BENCH_MAX_SIZES = 6 };
+enum {
+    BENCH_MAX_THREADS = 4,
+    BENCH_MAX_POINTS = 512,
+    BENCH_MAX_CODES = 256,
+    BENCH_MAX_SIZES = 6,
+    BENCH_MAX_CELLS = 16,
+    BENCH_CELL_LEVELS = 4,
+    BENCH_CELL_POINTS = 64
+};
 
 /** One system at one setting. */
 typedef struct bench_point {
@@ -34,6 +42,24 @@ typedef struct bench_code {
     rank_quality other;              /* the same of the other queries */
 } bench_code;
 
+/** One division of the base into cells: how even it is, and which share of the base holds the true ten neighbours. */
+typedef struct bench_cell_point {
+    uint32_t probe;
+    double recall, scanned; /* shares: of the true neighbours, and of the base */
+} bench_cell_point;
+
+typedef struct bench_cells {
+    char name[40], setting[56];
+    uint32_t count, used;
+    uint64_t largest;
+    double imbalance;                      /* over all cells, empty ones too */
+    uint32_t probe_for[BENCH_CELL_LEVELS]; /* cells for a recall of 0.80, 0.90, 0.95, 0.99 */
+    double scanned_for[BENCH_CELL_LEVELS]; /* and the share of the base in them */
+    bench_cell_point points[BENCH_CELL_POINTS];
+    uint32_t point_count; /* 0: not measured */
+    double train_seconds;
+} bench_cells;
+
 typedef struct bench_plan {
     const char *name; /* of the set */
     uint32_t k;
@@ -50,15 +76,17 @@ typedef struct bench_plan {
 
 /** What a measuring process hands back: shared memory, filled as it goes, so a stopped one keeps what it had. */
 typedef struct bench_results {
-    uint32_t point_count, code_count, failure_count;
+    uint32_t point_count, code_count, cells_count, failure_count;
     char note[256];         /* why the system running now has no or fewer rows; "" otherwise */
     char failures[32][256]; /* the notes of all systems */
     bench_point points[BENCH_MAX_POINTS];
     bench_code codes[BENCH_MAX_CODES];
+    bench_cells cells[BENCH_MAX_CELLS];
 } bench_results;
 bench_results *bench_results_create(void);
 bench_point *bench_add_point(bench_results *results, const char *system, const char *setting);
 bench_code *bench_add_code(bench_results *results, const char *name, uint32_t size);
+bench_cells *bench_add_cells(bench_results *results, const char *name);
 
 typedef void (*bench_work_fn)(void *context, bench_results *results);
 /**

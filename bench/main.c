@@ -1,4 +1,5 @@
 /* gosset-bench: Gosset and FAISS, measured in one run on the same vectors and threads. */
+#include "growth.h"
 #include "report.h"
 #include "rival.h"
 
@@ -12,10 +13,16 @@
 static const char usage[] =
     "usage: gosset-bench search --base F --learn F --query F --truth F [--index DIR]\n"
     "       gosset-bench codes  --base F --learn F --query F --truth F [--model M,...]\n"
+    "       gosset-bench cells  --base F --learn F --query F --truth F [--model M,...]\n"
+    "       gosset-bench growth [--name NAME] [--out DIR] FILE...    (--help)\n"
     "\n"
     "search  recall against queries/s, latency and memory: FAISS flat, PQ, OPQ, IVF-PQ with re-ranking, HNSW, and the\n"
     "        Gosset index at DIR\n"
     "codes   codes of equal size, searched exhaustively: R@1/10/100, the re-rank depth for a recall, costs\n"
+    "cells   the cells of models and FAISS's k-means with as many lists: imbalance, and the share of the base in "
+    "which\n"
+    "        the true neighbours are\n"
+    "growth  costs over the number of vectors, from files that the tool wrote\n"
     "\n"
     "  --bytes N        code size of the rivals (default 32); for codes a list (default 16)\n"
     "  --metric M       l2 (default), ip, cosine\n"
@@ -33,7 +40,8 @@ static const char usage[] =
     "\n"
     "codes:\n"
     "  --minutes N      CPU-minutes a FAISS code may take, over all threads (default 15)\n"
-    "  --lists LIST     lists of the codes that are of the residual (default one count near 4 sqrt(n))\n"
+    "  --lists LIST     lists of the codes that are of the residual (default one count near 4 sqrt(n));\n"
+    "                   cells: lists of FAISS (default as many as the models have cells)\n"
     "  --learn-limit N  learn vectors a FAISS code is trained on (default 200000)\n"
     "  --other-query F  further queries, say of another distribution, and\n"
     "  --other-truth F  their neighbours: columns and plots of their own\n"
@@ -222,10 +230,27 @@ static void read_options(settings *set, int argc, char **argv) {
     set->command = argv[optind];
 }
 
-static void run_search(const settings *set, const bench_data *data, bench_results *results) {
-    bench_faiss(data, &set->plan, set->rivals, results);
-    if (set->index) bench_gosset(data, &set->plan, set->index, set->io, results);
+static void run_search(const settings *set, const bench_report *report, bench_results *results) {
+    bench_faiss(report->data, &set->plan, set->rivals, results);
+    if (set->index) bench_gosset(report->data, &set->plan, set->index, set->io, results);
+    bench_report_search(report);
 }
+
+static void run_codes(const settings *set, const bench_report *report, bench_results *results) {
+    bench_codes(report->data, report->other, &set->plan, set->model, set->rivals, results);
+    bench_report_codes(report);
+}
+
+static void run_cells(const settings *set, const bench_report *report, bench_results *results) {
+    bench_run_cells(report->data, &set->plan, set->model, results);
+    bench_report_cells(report);
+}
+
+static const struct {
+    const char *name;
+    uint32_t bytes; /* of a code, unless told */
+    void (*run)(const settings *set, const bench_report *report, bench_results *results);
+} commands[] = {{"search", 32, run_search}, {"codes", 16, run_codes}, {"cells", 16, run_cells}};
 
 /* The same base and learn vectors; the files are mapped once more. */
 static void load_other(bench_data *other, const settings *set) {
@@ -238,33 +263,33 @@ int main(int argc, char **argv) {
     set.plan = (bench_plan){.k = 10, .threads = {1, 2}, .thread_count = 2, .repeat = 3, .limit_seconds = 3600};
     set.plan.limit_cpu_seconds = 900;
     set.plan.learn_limit = 200000;
+    if (argc > 1 && strcmp(argv[1], "growth") == 0) return bench_growth(argc - 1, argv + 1);
     read_options(&set, argc, argv);
-    int search = strcmp(set.command, "search") == 0;
-    if (!search && strcmp(set.command, "codes") != 0) bench_fail("%s: expected search or codes", set.command);
+    size_t command = 0;
+    while (command < sizeof commands / sizeof *commands && strcmp(commands[command].name, set.command) != 0) command++;
+    if (command == sizeof commands / sizeof *commands)
+        bench_fail("%s: expected search, codes, cells or growth", set.command);
     if (!set.plan.size_count) {
-        set.plan.sizes[set.plan.size_count++] = search ? 32 : 16;
+        set.plan.sizes[set.plan.size_count++] = commands[command].bytes;
         set.plan.code_bytes = set.plan.sizes[0];
     }
     if (!set.other.query != !set.other.truth) bench_fail("--other-query and --other-truth: expected both");
-    if (!search && set.model && set.paths.query_limit) bench_fail("--queries: not with --model");
+    if (commands[command].run == run_codes && set.model && set.paths.query_limit)
+        bench_fail("--queries: not with --model");
     if (mkdir(set.out, 0777) != 0 && errno != EEXIST) bench_fail("%s: %s", set.out, strerror(errno));
 
     set.plan.name = set.name;
-    bench_data data;
+    bench_data data, other;
     bench_data_load(&data, &set.paths, set.metric);
     if (data.truth_k < set.plan.k) bench_fail("the ground truth has only %u neighbours a query", data.truth_k);
-    bench_data other;
     if (set.other.query) load_other(&other, &set);
     bench_results *results = bench_results_create();
-    bench_report report = {.data = &data, .plan = &set.plan, .results = results, .out = set.out, .name = set.name};
-    if (set.other.query) report.other = &other;
-    if (search)
-        run_search(&set, &data, results);
-    else
-        bench_codes(&data, report.other, &set.plan, set.model, set.rivals, results);
-    if (search)
-        bench_report_search(&report);
-    else
-        bench_report_codes(&report);
-    return results->point_count + results->code_count == 0;
+    const bench_report report = {.data = &data,
+                                 .other = set.other.query ? &other : NULL,
+                                 .plan = &set.plan,
+                                 .results = results,
+                                 .out = set.out,
+                                 .name = set.name};
+    commands[command].run(&set, &report, results);
+    return results->point_count + results->code_count + results->cells_count == 0;
 }

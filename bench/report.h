@@ -23,5 +23,6 @@ void bench_report_plot(const bench_report *report, const char *suffix, uint32_t 
 
 void bench_report_search(const bench_report *report);
 void bench_report_codes(const bench_report *report);
+void bench_report_cells(const bench_report *report);
 
 #endif

@@ -22,6 +22,10 @@ void bench_codes(const bench_data *data, const bench_data *other, const bench_pl
 void bench_gosset_codes(const bench_data *data, const bench_data *other, const bench_plan *plan, const char *models,
                         bench_results *results);
 
+/** Cells apart from codes: those of Gosset's models (files, comma-separated), and k-means by FAISS with as many lists,
+ *  or those of the plan. */
+void bench_run_cells(const bench_data *data, const bench_plan *plan, const char *models, bench_results *results);
+
 /** Appends the row to the plan's log, if it has one. */
 void bench_log_code(const bench_plan *plan, const bench_code *code);
 

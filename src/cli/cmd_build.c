@@ -133,6 +133,7 @@ static int run(const command *self, int argc, char **argv) {
     if (code == EXIT_OK) {
         progress_end(&session.progress);
         output_real(&session.output, "build_seconds", "built in", seconds_now() - started, "%.1f s");
+        output_real(&session.output, "build_cpu_seconds", "processor time", cpu_seconds(), "%.1f s");
         output_bytes(&session.output, "build_peak_bytes", "peak memory", peak_bytes());
         code = describe_index(&session, options.out);
     }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct measure_worker {
     drive_work *work;
@@ -70,13 +69,6 @@ static void run_all(measure_worker *workers, uint32_t count) {
     for (uint32_t i = 1; i < count; i++) {
         if (workers[i].started) pthread_join(workers[i].thread, NULL);
     }
-}
-
-/* Seconds of all threads, of the kernel on their behalf, too. */
-static double cpu_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 static int compare_doubles(const void *a, const void *b) {

@@ -41,5 +41,7 @@ const char *type_name(gosset_type type);
 /** Most memory this process ever had resident, in bytes. */
 uint64_t peak_bytes(void);
 double seconds_now(void);
+/** Of all threads of this process, of the kernel on their behalf, too. */
+double cpu_seconds(void);
 
 #endif

@@ -1,9 +1,9 @@
 /* Ranks of true neighbours among codes, against sorting everything. */
 #include "bench/data.h"
 #include "bench/rank.h"
+#include "check_bench.h"
 #include "support/support.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +157,8 @@ int main(void) {
     tcase_add_test(cases, recall);
     tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);
+    suite_add_tcase(suite, bench_cells_cases());
+    suite_add_tcase(suite, bench_growth_cases());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

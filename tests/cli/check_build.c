@@ -55,6 +55,7 @@ START_TEST(build_reports) {
                                   "--memory", "64M", "--threads", "1", NULL)
                              ->json;
     ck_assert_double_gt(real_of(json, "build_seconds"), 0);
+    ck_assert_double_gt(real_of(json, "build_cpu_seconds"), 0);
     ck_assert_int_gt(count_of(json, "build_peak_bytes"), 1 << 20);
     ck_assert_int_eq(count_of(json, "vector_count"), BASE_COUNT);
     ck_assert_int_ge(count_of(json, "disk_bytes"), BASE_COUNT * DIMENSION * 4);
