@@ -21,7 +21,4 @@ typedef struct growth_line {
 growth_line growth_fit(growth_kind kind, const double *sizes, const double *values, size_t count);
 double growth_project(const growth_line *line, double size);
 
-/** The command: a table, JSON and a plot of what `gosset build --json` and `gosset bench --json` said of each size. */
-int bench_growth(int argc, char **argv);
-
 #endif

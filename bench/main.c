@@ -1,5 +1,4 @@
 /* gosset-bench: Gosset and FAISS, measured in one run on the same vectors and threads. */
-#include "growth.h"
 #include "report.h"
 #include "rival.h"
 
@@ -15,6 +14,7 @@ static const char usage[] =
     "       gosset-bench codes  --base F --learn F --query F --truth F [--model M,...]\n"
     "       gosset-bench cells  --base F --learn F --query F --truth F [--model M,...]\n"
     "       gosset-bench growth [--name NAME] [--out DIR] FILE...    (--help)\n"
+    "       gosset-bench curves [--name NAME] [--out DIR] LABEL=FILE...    (--help)\n"
     "\n"
     "search  recall against queries/s, latency and memory: FAISS flat, PQ, OPQ, IVF-PQ with re-ranking, HNSW, and the\n"
     "        Gosset index at DIR\n"
@@ -22,7 +22,8 @@ static const char usage[] =
     "cells   the cells of models and FAISS's k-means with as many lists: imbalance, and the share of the base in "
     "which\n"
     "        the true neighbours are\n"
-    "growth  costs over the number of vectors, from files that the tool wrote\n"
+    "growth  costs over the number of vectors, from what the tool printed\n"
+    "curves  recall over pages and codes compared, several runs of the tool in one plot\n"
     "\n"
     "  --bytes N        code size of the rivals (default 32); for codes a list (default 16)\n"
     "  --metric M       l2 (default), ip, cosine\n"
@@ -264,11 +265,12 @@ int main(int argc, char **argv) {
     set.plan.limit_cpu_seconds = 900;
     set.plan.learn_limit = 200000;
     if (argc > 1 && strcmp(argv[1], "growth") == 0) return bench_growth(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "curves") == 0) return bench_curves(argc - 1, argv + 1);
     read_options(&set, argc, argv);
     size_t command = 0;
     while (command < sizeof commands / sizeof *commands && strcmp(commands[command].name, set.command) != 0) command++;
     if (command == sizeof commands / sizeof *commands)
-        bench_fail("%s: expected search, codes, cells or growth", set.command);
+        bench_fail("%s: expected search, codes, cells, growth or curves", set.command);
     if (!set.plan.size_count) {
         set.plan.sizes[set.plan.size_count++] = commands[command].bytes;
         set.plan.code_bytes = set.plan.sizes[0];

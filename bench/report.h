@@ -25,4 +25,8 @@ void bench_report_search(const bench_report *report);
 void bench_report_codes(const bench_report *report);
 void bench_report_cells(const bench_report *report);
 
+/** Commands of their own, of what the tool printed: a table, JSON and a plot of sizes; a table and a plot of curves. */
+int bench_growth(int argc, char **argv);
+int bench_curves(int argc, char **argv);
+
 #endif
