@@ -131,11 +131,12 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_verify(const char *dir
 /** How hard to search. Zero in every field = recall 0.95. */
 typedef struct gosset_search_options {
     size_t struct_size;
-    double recall;   /* target recall@k in (0, 1); the index's calibration sets probe and rerank */
+    double recall;   /* target recall@k in (0, 1); the index's calibration sets probe, rerank and reach */
     uint32_t probe;  /* cells visited, best first; needs rerank; excludes recall */
     uint32_t rerank; /* candidates whose pages are read */
     uint32_t in_flight; /* queries under way at once, 1..256; 0 = 16. See gosset_searcher_search and _submit */
     uint64_t cache; /* bytes of pages this searcher keeps, once read and checked, for queries to come; 0 = none */
+    uint32_t reach; /* with probe: visited cells that promise less are passed over; 0 = none. A calibration's measure */
 } gosset_search_options;
 
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index,

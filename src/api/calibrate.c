@@ -12,7 +12,7 @@
 #include <math.h>
 
 /* Costs on the reference machine: an NVMe page in a batch, a code of the scan, a candidate, a cell. */
-static const double page_us = 6.6, code_us = 0.001, candidate_us = 0.01, cell_us = 0.01;
+static const double page_us = 6.6, code_us = 0.003, candidate_us = 0.01, cell_us = 0.01;
 
 static const double targets[] = {0.80, 0.90, 0.95, 0.97, 0.99, 0.995};
 enum { TARGETS = sizeof targets / sizeof *targets, TABLES = GOSSET__CALIBRATION_TABLES };
@@ -39,7 +39,8 @@ typedef struct seen {
 typedef struct scratch {
     gosset__search *search;
     gosset__codec_query *query;
-    uint32_t *cells;  /* probe_limit */
+    uint32_t *cells; /* probe_limit */
+    gosset__remoteness *remoteness;
     uint64_t *rows;   /* DEPTH_MAX */
     uint32_t *orders; /* DEPTH_MAX */
     seen *table;      /* TABLE_SIZE */
@@ -51,10 +52,11 @@ typedef struct job {
     uint32_t dimension, queries, probe_limit;
     uint32_t depth_limit[2]; /* of queries that know few neighbours, and of those that know many */
     uint32_t probes[GRID_MAX], depths[GRID_MAX], probe_count, depth_count;
+    uint32_t reach[GRID_MAX]; /* that goes with a probe */
     float *latents;
     gosset__place *places;
     gosset__locator *locator;
-    uint64_t *scanned;      /* query x probe: codes in the probed cells */
+    uint64_t *scanned;      /* query x probe: codes in the cells within reach; at first, their mean remoteness */
     uint32_t *covered;      /* query x probe: of its first GOSSET__TRUTH_K neighbours, those in there */
     uint32_t *read;         /* query x depth, of one probe: pages */
     uint16_t *hits[TABLES]; /* per k: query x depth, of one probe: true neighbours on them */
@@ -65,7 +67,7 @@ typedef struct job {
 /* What one setting gives on average. */
 typedef struct outcome {
     double recall, error, pages, cost;
-    uint32_t probe, rerank;
+    uint32_t probe, reach, rerank;
 } outcome;
 
 /* From `first` by factors up to limit, each number once. */
@@ -94,10 +96,11 @@ static gosset_status open_workers(job *j) {
         if (status != GOSSET_OK) return status;
         s->query = gosset__alloc(env, gosset__codec_query_size(c->codec));
         s->cells = gosset__alloc_array(env, j->probe_limit, sizeof *s->cells);
+        s->remoteness = gosset__alloc_array(env, j->probe_limit, sizeof *s->remoteness);
         s->rows = gosset__alloc_array(env, DEPTH_MAX, sizeof *s->rows);
         s->orders = gosset__alloc_array(env, DEPTH_MAX, sizeof *s->orders);
         s->table = gosset__alloc_array(env, TABLE_SIZE, sizeof *s->table);
-        if (!s->query || !s->cells || !s->rows || !s->orders || !s->table)
+        if (!s->query || !s->cells || !s->remoteness || !s->rows || !s->orders || !s->table)
             return gosset__no_memory("calibration", TABLE_SIZE * sizeof *s->table);
     }
     return GOSSET_OK;
@@ -141,6 +144,7 @@ static void close_job(job *j) {
         gosset__search_free(j->workers[i].search);
         gosset__free(env, j->workers[i].query);
         gosset__free(env, j->workers[i].cells);
+        gosset__free(env, j->workers[i].remoteness);
         gosset__free(env, j->workers[i].rows);
         gosset__free(env, j->workers[i].orders);
         gosset__free(env, j->workers[i].table);
@@ -162,20 +166,60 @@ static gosset_status locate(void *context, size_t item, uint32_t worker) {
     return gosset__locator_resolve(j->locator, item, j->workers[worker].search);
 }
 
-/* Codes and true neighbours inside the best cells of a query, for every probe of the grid. */
-static gosset_status survey(void *context, size_t item, uint32_t worker) {
+/* The cells of a query, best first. */
+static uint32_t look_at_cells(job *j, size_t item, scratch *s) {
+    const gosset__codec *codec = j->config->codec;
+    gosset__codec_query_set(codec, j->latents + item * j->dimension, s->query);
+    const uint32_t count = gosset__codec_probe(codec, s->query, j->probe_limit, s->cells);
+    gosset__codec_remoteness(codec, s->query, s->cells, count, s->remoteness);
+    return count;
+}
+
+/* How remote the best cells of a query are on average, for every probe of the grid. */
+static gosset_status average_cells(void *context, size_t item, uint32_t worker) {
     job *j = context;
-    const gosset__calibrate_config *c = j->config;
     scratch *s = &j->workers[worker];
-    const gosset__place *places = j->places + gosset__truth_at(item);
-    gosset__codec_query_set(c->codec, j->latents + item * j->dimension, s->query);
-    uint32_t count = gosset__codec_probe(c->codec, s->query, j->probe_limit, s->cells);
-    uint64_t scanned = 0;
-    uint32_t covered = 0, at = 0;
+    const uint32_t count = look_at_cells(j, item, s);
+    uint64_t sum = 0;
+    uint32_t least = UINT32_MAX, at = 0;
     for (uint32_t p = 0; p < j->probe_count; p++) {
         for (; at < j->probes[p] && at < count; at++) {
-            uint32_t cell = s->cells[at];
-            scanned += c->store->cell_first[cell + 1] - c->store->cell_first[cell];
+            sum += (uint64_t)s->remoteness[at].distance + s->remoteness[at].score;
+            least = s->remoteness[at].distance < least ? s->remoteness[at].distance : least;
+        }
+        j->scanned[item * GRID_MAX + p] = sum / at - least;
+    }
+    return GOSSET_OK;
+}
+
+/* Half of the probed cells, more of queries that have many near cells and fewer of others, hold nearly all that all of
+ * them would. */
+static void choose_reach(job *j) {
+    for (uint32_t p = 0; p < j->probe_count; p++) {
+        uint64_t sum = 0;
+        for (size_t q = 0; q < j->queries; q++) sum += j->scanned[q * GRID_MAX + p];
+        j->reach[p] = (uint32_t)(sum / j->queries);
+    }
+}
+
+/* Codes and true neighbours in those of the best cells of a query that are within reach, for every probe of the grid.
+ */
+static gosset_status survey(void *context, size_t item, uint32_t worker) {
+    job *j = context;
+    const uint64_t *first = j->config->store->cell_first;
+    scratch *s = &j->workers[worker];
+    const gosset__place *places = j->places + gosset__truth_at(item);
+    const uint32_t count = look_at_cells(j, item, s);
+    uint32_t least = UINT32_MAX, looked = 0;
+    for (uint32_t p = 0; p < j->probe_count; p++) {
+        uint64_t scanned = 0;
+        uint32_t covered = 0;
+        for (; looked < j->probes[p] && looked < count; looked++)
+            least = s->remoteness[looked].distance < least ? s->remoteness[looked].distance : least;
+        for (uint32_t at = 0; at < looked; at++) {
+            const uint32_t cell = s->cells[at];
+            if (j->reach[p] > 0 && s->remoteness[at].distance - least + s->remoteness[at].score > j->reach[p]) continue;
+            scanned += first[cell + 1] - first[cell];
             for (size_t t = 0; t < GOSSET__TRUTH_K; t++)
                 covered += places[t].page != UINT64_MAX && places[t].cell == cell;
         }
@@ -217,7 +261,7 @@ static gosset_status walk(void *context, size_t item, uint32_t worker) {
     scratch *s = &j->workers[worker];
     uint32_t found = 0, pages = 0, at = 0;
     gosset_status status =
-        gosset__search_candidates(s->search, j->latents + item * j->dimension, j->probes[j->probe],
+        gosset__search_candidates(s->search, j->latents + item * j->dimension, j->probes[j->probe], j->reach[j->probe],
                                   j->depth_limit[item < GOSSET__TRUTH_DEEP_QUERIES], s->rows, s->orders, &found);
     if (status != GOSSET_OK) return status;
     memset(s->table, 0, TABLE_SIZE * sizeof *s->table);
@@ -237,7 +281,7 @@ static gosset_status walk(void *context, size_t item, uint32_t worker) {
 
 /* Means over the queries that know k neighbours, for one setting; the error is that of the mean recall. */
 static outcome average(const job *j, size_t table, uint32_t p, uint32_t d) {
-    outcome o = {.probe = j->probes[p], .rerank = j->depths[d]};
+    outcome o = {.probe = j->probes[p], .reach = j->reach[p], .rerank = j->depths[d]};
     uint32_t k = gosset__calibration_k[table], queries = j->queries;
     if (k > GOSSET__TRUTH_K && queries > GOSSET__TRUTH_DEEP_QUERIES) queries = GOSSET__TRUTH_DEEP_QUERIES;
     double n = queries, sum = 0, squares = 0, scanned = 0;
@@ -280,11 +324,12 @@ static void fill_table(gosset__calibration_table *table, const choice *c) {
         const outcome *o = &c->best[t];
         if (!o->probe) continue;
         last = targets[t];
-        table->entries[table->entry_count++] = (gosset__calibration_entry){last, o->probe, o->rerank, o->pages};
+        table->entries[table->entry_count++] =
+            (gosset__calibration_entry){last, o->probe, o->rerank, o->pages, o->reach, 0};
     }
     if (reached > last && reached < targets[TARGETS - 1])
-        table->entries[table->entry_count++] =
-            (gosset__calibration_entry){reached, c->surest.probe, c->surest.rerank, c->surest.pages};
+        table->entries[table->entry_count++] = (gosset__calibration_entry){
+            reached, c->surest.probe, c->surest.rerank, c->surest.pages, c->surest.reach, 0};
 }
 
 /* Depths beyond these cannot pay at fewer cells: looked at, they would only cost time. */
@@ -338,7 +383,7 @@ gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrat
     j.dimension = gosset__codec_dimension(config->codec);
     j.probe_limit = store->layout.cell_count < PROBE_MAX ? store->layout.cell_count : PROBE_MAX;
     j.depth_limit[0] = j.depth_limit[1] = store->row_count < DEPTH_MAX ? (uint32_t)store->row_count : DEPTH_MAX;
-    j.probe_count = make_grid(j.probes, 1.4142135623730951, 1, j.probe_limit);
+    j.probe_count = make_grid(j.probes, 1.189207115002721, 1, j.probe_limit);
     j.depth_count = make_grid(j.depths, 1.06, 1, j.depth_limit[0]);
     GOSSET_TRY(allocate(&j));
     GOSSET_TRY(open_workers(&j));
@@ -346,6 +391,8 @@ gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrat
     GOSSET_TRY(gosset__locator_load(j.locator));
     GOSSET_TRY(gosset__pool_run(config->pool, gosset__locator_groups(j.locator), locate, &j));
     GOSSET_TRY(map_queries(&j));
+    GOSSET_TRY(gosset__pool_run(config->pool, j.queries, average_cells, &j));
+    choose_reach(&j);
     GOSSET_TRY(gosset__pool_run(config->pool, j.queries, survey, &j));
     GOSSET_TRY(measure(&j, out));
 out:

@@ -10,14 +10,17 @@
 enum {
     HEADER_SIZE = 32,
     TABLE_SIZE = 8,
-    ENTRY_SIZE = 24,
+    ENTRY_SIZE = 32,
+    FIRST_ENTRY_SIZE = 24, /* of version 1: without a reach */
     NEIGHBOUR_SIZE = 16,
     HASH_SIZE = 8,
-    VERSION = 1,
+    VERSION = 2,
     EXACT_ROWS = 1024,  /* so few are all read: nothing to calibrate */
     RERANK_MAX = 65536, /* growing beyond the table ends here */
     PROBE_MAX = 1 << 24
 };
+/* How much remoter (codec.h) the mean of e times as many cells is, where it was measured: 5 to 6 million. */
+static const double reach_of_factor = 6e6;
 static const char magic[8] = "GOSCALIB";
 const uint32_t gosset__calibration_k[GOSSET__CALIBRATION_TABLES] = {1, GOSSET__TRUTH_K, GOSSET__TRUTH_DEEP_K};
 
@@ -45,6 +48,7 @@ static uint8_t *store_table(uint8_t *p, const gosset__calibration_table *table) 
         gosset__store32(p + 8, entry->probe);
         gosset__store32(p + 12, entry->rerank);
         store_double(p + 16, entry->pages);
+        gosset__store32(p + 24, entry->reach);
     }
     return p;
 }
@@ -77,20 +81,23 @@ gosset_status gosset__calibration_store(const gosset__calibration *calibration, 
 }
 
 /* Moves *at past one table that lies before `end`. */
-static gosset_status load_table(gosset__calibration_table *table, const uint8_t **at, const uint8_t *end, uint32_t k,
-                                const char *name) {
+static gosset_status load_table(gosset__calibration_table *table, const uint8_t **at, const uint8_t *end,
+                                ptrdiff_t entry_size, uint32_t k, const char *name) {
     const uint8_t *p = *at;
     if (end - p < TABLE_SIZE || gosset__load32(p) != k || gosset__load32(p + 4) > GOSSET__CALIBRATION_ENTRIES_MAX ||
-        end - p - TABLE_SIZE < (ptrdiff_t)gosset__load32(p + 4) * ENTRY_SIZE)
+        end - p - TABLE_SIZE < (ptrdiff_t)gosset__load32(p + 4) * entry_size)
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: the table of k = %u is out of bounds", name, k);
     table->k = k;
     table->entry_count = gosset__load32(p + 4);
     p += TABLE_SIZE;
     double last = 0;
-    for (uint32_t i = 0; i < table->entry_count; i++, p += ENTRY_SIZE) {
+    for (uint32_t i = 0; i < table->entry_count; i++, p += entry_size) {
         gosset__calibration_entry *entry = &table->entries[i];
-        *entry = (gosset__calibration_entry){load_double(p), gosset__load32(p + 8), gosset__load32(p + 12),
-                                             load_double(p + 16)};
+        *entry = (gosset__calibration_entry){.recall = load_double(p),
+                                             .probe = gosset__load32(p + 8),
+                                             .rerank = gosset__load32(p + 12),
+                                             .pages = load_double(p + 16),
+                                             .reach = entry_size == ENTRY_SIZE ? gosset__load32(p + 24) : 0};
         if (!(entry->recall > last && entry->recall < 1 && entry->pages > 0 && entry->pages < 1e9) ||
             entry->probe < 1 || entry->rerank < 1)
             return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: entry %u of k = %u is out of bounds", name, i, k);
@@ -130,9 +137,10 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
     const uint8_t *end = p + size - HASH_SIZE;
     if (gosset__load64(end) != gosset__hash(p, size - HASH_SIZE, 0))
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: checksum differs", name);
-    if (gosset__load32(p + 8) != VERSION)
-        return gosset__fail(GOSSET_E_FORMAT_VERSION, "%s: calibration: version: expected %d, found %u", name, VERSION,
-                            gosset__load32(p + 8));
+    const uint32_t version = gosset__load32(p + 8);
+    if (version < 1 || version > VERSION)
+        return gosset__fail(GOSSET_E_FORMAT_VERSION, "%s: calibration: version: expected 1 to %d, found %u", name,
+                            VERSION, version);
     uint32_t queries = gosset__load32(p + 16);
     if (gosset__load32(p + 12) != GOSSET__CALIBRATION_TABLES || queries > GOSSET__TRUTH_QUERIES_MAX ||
         gosset__load32(p + 20) != GOSSET__TRUTH_K || gosset__load32(p + 24) != GOSSET__TRUTH_DEEP_K ||
@@ -140,7 +148,8 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: header: counts out of bounds", name);
     p += HEADER_SIZE;
     for (size_t t = 0; status == GOSSET_OK && t < GOSSET__CALIBRATION_TABLES; t++)
-        status = load_table(&calibration->tables[t], &p, end, gosset__calibration_k[t], name);
+        status = load_table(&calibration->tables[t], &p, end, version == 1 ? FIRST_ENTRY_SIZE : ENTRY_SIZE,
+                            gosset__calibration_k[t], name);
     if (status != GOSSET_OK) return status;
     if ((size_t)(end - p) != gosset__truth_at(queries) * NEIGHBOUR_SIZE)
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: expected %zu bytes of neighbours, found %zu", name,
@@ -153,6 +162,7 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
 /* Everything here changes by factors: a and b are mixed in logarithms. */
 static gosset__calibration_entry mix(const gosset__calibration_entry *a, const gosset__calibration_entry *b, double t) {
     gosset__calibration_entry entry = {.pages = a->pages * pow(b->pages / a->pages, t)};
+    if (a->reach > 0 && b->reach > 0) entry.reach = (uint32_t)ceil(a->reach + ((double)b->reach - a->reach) * t);
     entry.probe = (uint32_t)fmin(ceil(a->probe * pow((double)b->probe / a->probe, t) - 1e-9), PROBE_MAX);
     entry.rerank = (uint32_t)fmin(ceil(a->rerank * pow((double)b->rerank / a->rerank, t) - 1e-9), RERANK_MAX);
     return entry;
@@ -162,6 +172,7 @@ static gosset__calibration_entry scale(const gosset__calibration_entry *a, doubl
     gosset__calibration_entry entry = {.pages = a->pages * factor};
     entry.probe = (uint32_t)fmin(ceil(a->probe * factor), fmax(PROBE_MAX, a->probe));
     entry.rerank = (uint32_t)fmin(ceil(a->rerank * factor), fmax(RERANK_MAX, a->rerank));
+    if (a->reach > 0) entry.reach = (uint32_t)fmin(a->reach + reach_of_factor * log(factor), UINT32_MAX);
     return entry;
 }
 
@@ -196,13 +207,14 @@ gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *ca
     int measured = 1;
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) measured &= calibration->tables[t].entry_count > 0;
     if (extent->rows <= EXACT_ROWS) {
-        plan = (gosset__calibration_entry){recall, extent->cells, (uint32_t)extent->rows, (double)extent->pages};
+        plan = (gosset__calibration_entry){
+            .probe = extent->cells, .rerank = (uint32_t)extent->rows, .pages = (double)extent->pages};
     } else if (measured) {
         plan = look_up_k(calibration, recall, k);
     } else {
         /* Nothing is known: all cells, and a depth that halves the misses when it doubles. k 10 at 0.95: 400. */
         double depth = fmin((k > 10 ? 2.0 * k : 20.0) / (1 - recall), RERANK_MAX);
-        plan = (gosset__calibration_entry){recall, extent->cells, (uint32_t)depth, depth};
+        plan = (gosset__calibration_entry){.probe = extent->cells, .rerank = (uint32_t)depth, .pages = depth};
     }
     plan.recall = recall;
     if (plan.rerank < k) plan.rerank = k;

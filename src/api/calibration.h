@@ -9,7 +9,8 @@ enum { GOSSET__CALIBRATION_ENTRIES_MAX = 16, GOSSET__CALIBRATION_TABLES = 3 };
 typedef struct gosset__calibration_entry {
     double recall; /* reached with one standard error to spare */
     uint32_t probe, rerank;
-    double pages; /* expected per query */
+    double pages;         /* expected per query */
+    uint32_t reach, zero; /* of the probed cells those not remoter (codec.h) are scanned; 0: all */
 } gosset__calibration_entry;
 
 /** Settings for recall@k, recall rising. */
@@ -37,7 +38,7 @@ typedef struct gosset__extent {
     uint32_t cells;
 } gosset__extent;
 
-/** Probe, rerank and expected pages for recall@k. */
+/** Probe, reach, rerank and expected pages for recall@k. */
 gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration, const gosset__extent *extent,
                                                    double recall, uint32_t k);
 #endif

@@ -160,7 +160,7 @@ gosset_status gosset_index_calibration(const gosset_index *index, double recall,
         return gosset__fail(GOSSET_E_ARGUMENT, "calibration: recall: expected between 0 and 1, found %g", recall);
     gosset__calibration_entry plan =
         gosset__calibration_plan(&index->calibration, &index->extent, recall, GOSSET__TRUTH_K);
-    gosset_search_options ours = {.probe = plan.probe, .rerank = plan.rerank};
+    gosset_search_options ours = {.probe = plan.probe, .rerank = plan.rerank, .reach = plan.reach};
     if (expected_pages) *expected_pages = plan.pages;
     return gosset__info_write(options, &ours, sizeof ours, "gosset_search_options");
 }

@@ -78,6 +78,8 @@ gosset_status gosset_searcher_set(gosset_searcher *searcher, const gosset_search
     if (read.recall != 0 && !(read.recall > 0 && read.recall < 1))
         return gosset__fail(GOSSET_E_ARGUMENT, "search options: recall: expected between 0 and 1, found %g",
                             read.recall);
+    if (read.reach && !read.probe)
+        return gosset__fail(GOSSET_E_CONFIG, "search options: reach goes with probe, found it alone");
     if (read.recall == 0 && read.probe == 0) read.recall = default_recall;
     if (read.in_flight == 0) read.in_flight = GOSSET__IN_FLIGHT;
     status = gosset__search_set_in_flight(searcher->search, read.in_flight);
@@ -116,21 +118,22 @@ void gosset__searcher_map(gosset_searcher *searcher, const gosset_vectors *queri
     searcher->stats.encode_ns += gosset__nanoseconds() - started;
 }
 
-/* Probe and rerank for k, from the options or from the calibration. */
-static void choose(const gosset_searcher *s, uint32_t k, uint32_t *probe, uint32_t *rerank) {
+/* Settings for k, from the options or from the calibration. */
+static gosset__calibration_entry choose(const gosset_searcher *s, uint32_t k) {
     const gosset_index *index = s->index;
-    gosset__calibration_entry plan = {0, s->options.probe, s->options.rerank, 0};
+    gosset__calibration_entry plan = {
+        .probe = s->options.probe, .rerank = s->options.rerank, .reach = s->options.reach};
     if (s->options.recall > 0)
         plan = gosset__calibration_plan(&index->calibration, &index->extent, s->options.recall, k);
-    *probe = plan.probe < index->extent.cells ? plan.probe : index->extent.cells;
-    *rerank = plan.rerank < index->extent.rows ? plan.rerank : (uint32_t)index->extent.rows;
-    if (*rerank < 1) *rerank = 1;
+    if (plan.probe > index->extent.cells) plan.probe = index->extent.cells;
+    if (plan.rerank > index->extent.rows) plan.rerank = (uint32_t)index->extent.rows;
+    if (plan.rerank < 1) plan.rerank = 1;
+    return plan;
 }
 
 gosset_status gosset__searcher_reserve(gosset_searcher *searcher, uint32_t k) {
-    uint32_t probe, rerank;
-    choose(searcher, k, &probe, &rerank);
-    return gosset__search_reserve(searcher->search, probe, rerank > k ? rerank : k, k);
+    const gosset__calibration_entry plan = choose(searcher, k);
+    return gosset__search_reserve(searcher->search, plan.probe, plan.rerank > k ? plan.rerank : k, k);
 }
 
 uint64_t gosset__searcher_held(const gosset_searcher *searcher) {
@@ -143,14 +146,17 @@ uint64_t gosset__searcher_held(const gosset_searcher *searcher) {
 
 gosset__search_request gosset__searcher_request(const gosset_searcher *searcher, size_t row, gosset_type type,
                                                 uint32_t k) {
+    const gosset__calibration_entry plan = choose(searcher, k);
     type = compared_as(searcher, type);
     const uint32_t dimension = searcher->index->store->layout.dimension;
     gosset__search_request request = {.latent =
                                           searcher->latents + row * gosset__codec_dimension(searcher->index->codec),
                                       .vector = searcher->queries + row * dimension * gosset_type_size(type),
                                       .vector_type = type,
+                                      .probe = plan.probe,
+                                      .rerank = plan.rerank,
+                                      .reach = plan.reach,
                                       .k = k};
-    choose(searcher, k, &request.probe, &request.rerank);
     return request;
 }
 

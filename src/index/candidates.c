@@ -17,16 +17,29 @@ static void add_cell(gosset__candidates *c, uint32_t cell) {
     c->runs[c->run_count++] = (gosset__rows){first[0], first[1], cell};
 }
 
+/* Returns the least distance. */
+static uint32_t measure_cells(gosset__candidates *c) {
+    uint32_t least = UINT32_MAX;
+    gosset__codec_remoteness(c->codec, c->query, c->cells, c->cells_found, c->remoteness);
+    for (uint32_t i = 0; i < c->cells_found; i++)
+        least = c->remoteness[i].distance < least ? c->remoteness[i].distance : least;
+    return least;
+}
+
 /*
  * Cells come best first and are wanted in the order of their rows: memory is walked upwards, and of equal scores the
  * lower row is met first. Two levels of bits sort them without comparing.
  */
-void gosset__candidates_probe(gosset__candidates *c, uint32_t probe) {
+void gosset__candidates_probe(gosset__candidates *c, uint32_t probe, uint32_t reach) {
     c->cells_found = gosset__codec_probe(c->codec, c->query, probe, c->cells);
+    const uint32_t least = reach > 0 ? measure_cells(c) : 0;
+    c->cells_kept = 0;
     c->run_count = 0;
     c->rows_found = 0;
     for (uint32_t i = 0; i < c->cells_found; i++) {
         const uint32_t cell = c->cells[i];
+        if (reach > 0 && c->remoteness[i].distance - least + c->remoteness[i].score > reach) continue;
+        c->cells_kept++;
         c->cell_bits[cell / 64] |= 1ull << cell % 64;
         c->cell_words[cell / 4096] |= 1ull << cell / 64 % 64;
     }

@@ -26,16 +26,17 @@ typedef struct gosset__candidates {
     const gosset__codec *codec;
     const gosset__kernels *kernels;
     gosset__codec_query *query;
-    uint32_t *cells;           /* probe: best first */
-    gosset__rows *runs;        /* probe: ascending */
-    uint64_t *cell_bits;       /* a bit per cell, all zero between queries */
-    uint64_t *cell_words;      /* a bit per word of cell_bits, likewise */
-    int32_t *scores;           /* GOSSET__SCAN_ROWS */
-    uint32_t *positions;       /* GOSSET__SCAN_ROWS */
-    gosset__segment *segments; /* GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK */
-    gosset__ranked *items;     /* gosset__best_capacity(rerank) */
-    uint32_t cells_found, run_count;
-    uint64_t rows_found; /* in the probed cells */
+    uint32_t *cells;                /* probe: best first */
+    gosset__remoteness *remoteness; /* probe: of the cells */
+    gosset__rows *runs;             /* probe: ascending */
+    uint64_t *cell_bits;            /* a bit per cell, all zero between queries */
+    uint64_t *cell_words;           /* a bit per word of cell_bits, likewise */
+    int32_t *scores;                /* GOSSET__SCAN_ROWS */
+    uint32_t *positions;            /* GOSSET__SCAN_ROWS */
+    gosset__segment *segments;      /* GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK */
+    gosset__ranked *items;          /* gosset__best_capacity(rerank) */
+    uint32_t cells_found, cells_kept, run_count;
+    uint64_t rows_found; /* in the cells that are kept */
 } gosset__candidates;
 
 /** Words of cell_bits and of cell_words. */
@@ -48,8 +49,8 @@ static inline size_t gosset__cell_summary_words(uint32_t cell_count) {
 
 /** Sets the query; the probes and scans that follow are about it. */
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent);
-/** Finds the `probe` best cells and their rows. */
-void gosset__candidates_probe(gosset__candidates *candidates, uint32_t probe);
+/** Finds the `probe` best cells, keeps those not remoter than `reach` (0: all), and finds their rows. */
+void gosset__candidates_probe(gosset__candidates *candidates, uint32_t probe, uint32_t reach);
 /** The `count` best rows of the probed cells, by score, ties by lower row; in no order. */
 void gosset__candidates_scan(gosset__candidates *candidates, size_t count, gosset__best *best);
 

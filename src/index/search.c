@@ -84,8 +84,8 @@ bool gosset__search_has_room(const gosset__search *search) {
 
 /* ---- planning ------------------------------------------------------------------------------- */
 
-gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint64_t least,
-                                   uint32_t rerank, uint32_t k) {
+gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
+                                   uint64_t least, uint32_t rerank, uint32_t k) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
     const uint32_t cell_count = s->store->layout.cell_count;
@@ -94,9 +94,10 @@ gosset_status gosset__search_probe(gosset__search *search, const float *latent, 
     while (true) {
         GOSSET_TRY(gosset__search_reserve(s, probe, rerank, k));
         gosset__candidates_query(&s->candidates, latent);
-        gosset__candidates_probe(&s->candidates, probe);
-        if (s->candidates.rows_found >= least || probe == cell_count) break;
-        probe = probe > cell_count / 2 ? cell_count : 2 * probe;
+        gosset__candidates_probe(&s->candidates, probe, reach);
+        if (s->candidates.rows_found >= least || (reach == 0 && probe == cell_count)) break;
+        if (reach == 0) probe = probe > cell_count / 2 ? cell_count : 2 * probe;
+        reach = 0;
     }
 out:
     return status;
@@ -118,7 +119,7 @@ gosset_status gosset__search_check(const gosset__search *search, const gosset__s
 
 void gosset__search_count_plan(gosset__search *search) {
     if (search->stats == NULL) return;
-    search->stats->cells_probed += search->candidates.cells_found;
+    search->stats->cells_probed += search->candidates.cells_kept;
     search->stats->codes_scanned += search->candidates.rows_found;
 }
 
@@ -181,7 +182,8 @@ gosset_status gosset__search_start(gosset__search *search, const gosset__search_
                    s->in_flight);
     const uint32_t rerank = gosset__search_rerank(s, request);
     s->scan.owner = UINT64_MAX; /* the probe takes the place of the query whose codes were scanned last */
-    GOSSET_TRY(gosset__search_probe(s, request->latent, request->probe, request->k, rerank, request->k));
+    GOSSET_TRY(
+        gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k));
     gosset__search_count_plan(s);
     if (s->store->code_sums != NULL) {
         gosset__search_begin_codes(s, new_query(s, request), request, rerank);

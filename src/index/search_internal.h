@@ -80,9 +80,10 @@ void gosset__search_free_buffers(gosset__search *search);
 /** Opens its ring anew, with the event of now. Nothing may be in flight. */
 gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth);
 
-/** The cells to scan: as many as asked for, or more when those hold fewer than `least` rows. Reserves room. */
-gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint64_t least,
-                                   uint32_t rerank, uint32_t k);
+/** The cells to scan: of as many as asked for those within `reach` (0: all), or more when they hold fewer than `least`
+ *  rows. Reserves room. */
+gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
+                                   uint64_t least, uint32_t rerank, uint32_t k);
 
 static inline uint32_t gosset__search_clamp(uint32_t value, uint64_t low, uint64_t high) {
     if (value > high) return (uint32_t)high;

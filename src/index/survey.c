@@ -21,15 +21,15 @@ static uint32_t order_of_row(const gosset__search *s, uint64_t row) {
     return (uint32_t)s->order[low].id;
 }
 
-gosset_status gosset__search_candidates(gosset__search *search, const float *latent, uint32_t probe, uint32_t count,
-                                        uint64_t *rows, uint32_t *cell_order, uint32_t *found) {
+gosset_status gosset__search_candidates(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
+                                        uint32_t count, uint64_t *rows, uint32_t *cell_order, uint32_t *found) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
     gosset__best best;
     *found = 0;
     GOSSET_REQUIRE(s->store->blocks != NULL, GOSSET_E_STATE, "%s: codes are not in memory", s->store->directory);
     count = gosset__search_clamp(count, 1, s->store->row_count > 0 ? s->store->row_count : 1);
-    GOSSET_TRY(gosset__search_probe(s, latent, probe, 0, count, 1));
+    GOSSET_TRY(gosset__search_probe(s, latent, probe, reach, 0, count, 1));
     gosset__candidates_scan(&s->candidates, count, &best);
     gosset__ranked_sort(best.items, best.count);
     order_cells(s);

@@ -67,10 +67,11 @@ static gosset_status gather(gosset__search *s, const gosset__search_request *req
                             const gosset__search_sink *sink, bool *taken) {
     gosset_status status = gosset__search_check(s, request);
     if (status != GOSSET_OK) return status;
-    status = gosset__search_probe(s, request->latent, request->probe, request->k, rerank, request->k);
+    status = gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k);
     if (status == GOSSET_E_BUSY) { /* its cells were so empty that it needs more of them than planned for */
         gosset__search_together_end(s, sink);
-        status = gosset__search_probe(s, request->latent, request->probe, request->k, rerank, request->k);
+        status =
+            gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k);
     }
     if (status != GOSSET_OK) return status;
     *taken = gosset__batch_gather(&s->batch, &s->candidates, request->latent, rerank);

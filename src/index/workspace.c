@@ -4,10 +4,10 @@
  *
  * One block, every part on its own cache line:
  *
- *     query | cells runs | cell bits, words | scores positions segments | items (rows) | converted record | order
- *           |   probe    |     cells        |         scan rows         |   rerank     |    dimension     | probe
- *     reads done free buffer-page | queries   and of each of them:  pages  | vector    | items (records)
- *         page buffers            | in flight                       rerank | dimension |    k
+ *     query | cells remoteness runs | cell bits, words | scores positions segments | items (rows) | converted record |
+ * order |   probe    |     cells        |         scan rows         |   rerank     |    dimension     | probe reads
+ * done free buffer-page | queries   and of each of them:  pages  | vector    | items (records) page buffers | in flight
+ * rerank | dimension |    k
  */
 #include "base/bytes.h"
 #include "base/status.h"
@@ -38,6 +38,7 @@ static void draw_candidates(gosset__search *s, carver *at, const gosset__search_
     const uint32_t cell_count = s->store->layout.cell_count;
     c->query = carve(at, 1, gosset__codec_query_size(c->codec));
     c->cells = carve(at, room->probe, sizeof *c->cells);
+    c->remoteness = carve(at, room->probe, sizeof *c->remoteness);
     c->runs = carve(at, room->probe, sizeof *c->runs);
     c->cell_bits = carve(at, gosset__cell_bit_words(cell_count), sizeof *c->cell_bits);
     c->cell_words = carve(at, gosset__cell_summary_words(cell_count), sizeof *c->cell_words);

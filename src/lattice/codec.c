@@ -8,8 +8,8 @@
 enum {
     /** What the cell score of cosine 1 is: finer than any error that matters, and sorted in two passes. */
     SCORE_LIMIT = 32000,
-    SCORE_END = 32767, /* no score is beyond, see gosset__codec_query_set */
-    DIGITS = 1 << 8    /* half the 16 bits of a difference of scores */
+    SCORE_END = GOSSET__CELL_SCORE_END,
+    DIGITS = 1 << 8 /* half the 16 bits of a difference of scores */
 };
 
 gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *cells, const gosset_lattice *codes,
@@ -41,6 +41,7 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
     GOSSET_TRY(gosset__codec_make_turnings(codec));
+    GOSSET_TRY(gosset__codec_make_sketches(codec));
     *out = codec;
     return GOSSET_OK;
 out:
@@ -52,11 +53,12 @@ void gosset__codec_free(gosset__codec *codec) {
     if (codec == NULL) return;
     const gosset__env env = codec->env;
     gosset__free(&env, codec->turning_memory);
+    gosset__free(&env, codec->sketches);
     gosset__free(&env, codec);
 }
 
 size_t gosset__codec_held(const gosset__codec *codec) {
-    return sizeof *codec + codec->turning_size;
+    return sizeof *codec + codec->turning_size + gosset__codec_sketches_held(codec);
 }
 uint32_t gosset__codec_dimension(const gosset__codec *codec) {
     return codec->dimension;
@@ -150,6 +152,7 @@ void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosse
     lay_out(codec, (uint8_t *)query, query);
     gosset__codec_subject_set(codec, row, query->subject);
     query->met = 0;
+    gosset__codec_sketch(codec, row, query);
 
     double length = 0;
     /* |<x, z>| <= |x| |z| = SCORE_LIMIT; rounding adds sum |z_i| / 2 <= sqrt(dimension norm) / 2 < 400 */

@@ -73,6 +73,19 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
 const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query);
 
 /**
+ * How little a cell promises to hold what is near a query: a logarithm of the squared distance to its centroid, about
+ * 2^23 for a factor of two, and what its score lacks, in the same units. With the least distance of all cells looked at
+ * for the query,
+ *     distance - least + score
+ * is comparable between queries: its remoteness. All zero for codes without centroids. After gosset__codec_probe.
+ */
+typedef struct gosset__remoteness {
+    uint32_t distance, score;
+} gosset__remoteness;
+void gosset__codec_remoteness(const gosset__codec *codec, const gosset__codec_query *query, const uint32_t *cells,
+                              uint32_t count, gosset__remoteness *out);
+
+/**
  * What codes are compared with, apart from the cells: a subject is made of a query once, and views of it for the groups
  * of cells, of which there are 1 to GOSSET__RESIDUAL_MAX_GROUPS. Sizes in bytes, memory 64-byte aligned.
  */

@@ -4,6 +4,9 @@
 
 #include "lattice/codec.h"
 
+/** No score of a cell is beyond, see gosset__codec_query_set; features of a sketch. */
+enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
+
 /** One way to code what the cell does not say. Everything here allocates nothing and is thread-safe. */
 typedef struct gosset__code_ops {
     void (*encode)(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code);
@@ -31,6 +34,9 @@ struct gosset__codec {
     size_t scratch_count; /* integers the cell lattice needs to score all points */
     void *turning_memory; /* of a residual with groups: their axes in bytes, for queries */
     size_t turning_size;
+    int8_t *sketches; /* of a residual: the cells' centroids (codec_remote.c) */
+    float *squares;   /* their squared lengths */
+    float sketch_step;
     gosset__turning turnings[GOSSET__RESIDUAL_MAX_GROUPS];
 };
 
@@ -44,7 +50,14 @@ struct gosset__codec_query {
     uint32_t *positions; /* of the cells selected */
     uint64_t *items[2];  /* their score and position, while they are sorted */
     int scored;
+    _Alignas(64) int8_t sketch[GOSSET__SKETCH]; /* of its features */
+    float sketch_step, square;
 };
+
+/** Sketches of centroids; a query's own. */
+gosset_status gosset__codec_make_sketches(gosset__codec *codec);
+size_t gosset__codec_sketches_held(const gosset__codec *codec);
+void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__codec_query *query);
 
 /** The axes of groups in bytes, for the views of queries. */
 gosset_status gosset__codec_make_turnings(gosset__codec *codec);

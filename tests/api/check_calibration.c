@@ -1,14 +1,21 @@
 /* The stored table: what it promises holds, what is damaged is refused, what lies between and beyond is sensible. */
 #include "api/calibration.h"
 #include "api/world.h"
+#include "base/bytes.h"
+#include "base/hash.h"
 
 #include <math.h>
 #include <stdio.h>
 
 static const gosset__calibration sample = {
-    {{1, 3, {{0.80, 5, 8, 6}, {0.95, 15, 20, 15}, {0.99, 40, 60, 50}}},
-     {10, 4, {{0.80, 10, 20, 12}, {0.90, 20, 30, 20}, {0.95, 40, 60, 41}, {0.99, 80, 200, 130}}},
-     {100, 2, {{0.90, 40, 150, 90}, {0.99, 160, 800, 500}}}}};
+    {{1, 3, {{0.80, 5, 8, 6, 1000, 0}, {0.95, 15, 20, 15, 2000, 0}, {0.99, 40, 60, 50, 3000, 0}}},
+     {10,
+      4,
+      {{0.80, 10, 20, 12, 4000, 0},
+       {0.90, 20, 30, 20, 5000, 0},
+       {0.95, 40, 60, 41, 6000, 0},
+       {0.99, 80, 200, 130, 7000, 0}}},
+     {100, 2, {{0.90, 40, 150, 90, 8000, 0}, {0.99, 160, 800, 500, 9000, 0}}}}};
 
 START_TEST(test_bytes_survive_and_damage_does_not) {
     gosset__env env = default_env(1);
@@ -37,6 +44,38 @@ START_TEST(test_bytes_survive_and_damage_does_not) {
 }
 END_TEST
 
+/* Entries of version 1 end before the reach. */
+START_TEST(test_first_version_is_read) {
+    enum { HEADER = 32, TABLE = 8, OLD = 24, NEW = 32 };
+    gosset__env env = default_env(1);
+    gosset__truth truth;
+    gosset__calibration loaded;
+    void *data = NULL;
+    size_t size = 0;
+    ck_ok(gosset__truth_create(&truth, 0, &env));
+    ck_ok(gosset__calibration_store(&sample, &truth, &env, &data, &size));
+    unsigned char *old = malloc(size), *to = old + HEADER;
+    const unsigned char *from = (const unsigned char *)data + HEADER;
+    memcpy(old, data, HEADER);
+    gosset__store32(old + 8, 1);
+    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) {
+        memcpy(to, from, TABLE);
+        to += TABLE, from += TABLE;
+        for (uint32_t i = 0; i < sample.tables[t].entry_count; i++, to += OLD, from += NEW) memcpy(to, from, OLD);
+    }
+    gosset__store64(to, gosset__hash(old, (size_t)(to - old), 0));
+    ck_ok(gosset__calibration_load(&loaded, NULL, old, (size_t)(to - old) + 8, "here", &env));
+    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++)
+        for (uint32_t i = 0; i < sample.tables[t].entry_count; i++) {
+            ck_assert_uint_eq(loaded.tables[t].entries[i].probe, sample.tables[t].entries[i].probe);
+            ck_assert_uint_eq(loaded.tables[t].entries[i].reach, 0);
+        }
+    free(old);
+    gosset__truth_free(&truth, &env);
+    gosset__free(&env, data);
+}
+END_TEST
+
 START_TEST(test_plans_rise_with_recall_and_k) {
     const gosset__extent extent = {1000000, 35000, 16192};
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) /* the entries themselves are kept */
@@ -47,6 +86,7 @@ START_TEST(test_plans_rise_with_recall_and_k) {
             ck_assert_uint_eq(plan.probe, entry->probe);
             ck_assert_uint_eq(plan.rerank, entry->rerank);
             ck_assert_double_eq(plan.pages, entry->pages);
+            ck_assert_uint_eq(plan.reach, entry->reach);
         }
     const uint32_t ks[] = {1, 2, 10, 11, 100, 101, 1024};
     for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
@@ -158,12 +198,55 @@ START_TEST(test_targets_are_met) {
 }
 END_TEST
 
+static uint64_t search_with(gosset_searcher *searcher, const gosset_search_options *options, size_t call,
+                            uint64_t *ids) {
+    gosset_search_stats stats = {.struct_size = sizeof stats};
+    ck_ok(gosset_searcher_set(searcher, options));
+    gosset_searcher_reset_stats(searcher);
+    for (size_t first = 0; first < WORLD_QUERIES; first += call) {
+        const gosset_vectors some = rows_of(&w.query, first, call);
+        ck_ok(gosset_searcher_search(searcher, &some, WORLD_K, ids + first * WORLD_K, NULL));
+    }
+    ck_ok(gosset_searcher_stats(searcher, &stats));
+    return stats.codes_scanned;
+}
+
+/* What a calibration says can be asked for as such; cells that promise little are passed over, whether queries come
+ * alone or together, and hardly anything is missed for it. */
+START_TEST(test_reach_saves_codes) {
+    static uint64_t target[WORLD_QUERIES * WORLD_K], alone[WORLD_QUERIES * WORLD_K], all[WORLD_QUERIES * WORLD_K];
+    gosset_index *index = NULL;
+    gosset_searcher *searcher = NULL;
+    gosset_search_options recall = {.struct_size = sizeof recall, .recall = 0.95}, plan = {.struct_size = sizeof plan};
+    ck_ok(gosset_index_open(&index, build("reach", &w.base, NULL), NULL));
+    ck_ok(gosset_searcher_create(&searcher, index, NULL));
+    ck_ok(gosset_index_calibration(index, 0.95, &plan, NULL));
+    ck_assert_uint_gt(plan.reach, 0);
+    const uint64_t codes = search_with(searcher, &recall, WORLD_QUERIES, target);
+    ck_assert_uint_eq(search_with(searcher, &plan, 1, alone), codes);
+    ck_assert_mem_eq(alone, target, sizeof target);
+    plan.reach = 0;
+    const uint64_t more = search_with(searcher, &plan, 1, all);
+    ck_assert_uint_gt(more, codes + codes / 4);
+    ck_assert_double_ge(recall_of(target, w.truth, WORLD_QUERIES, WORLD_K),
+                        recall_of(all, w.truth, WORLD_QUERIES, WORLD_K) - 0.05);
+    plan.reach = 1; /* within reach of no cell: then of all */
+    ck_assert_uint_eq(search_with(searcher, &plan, 1, alone), more);
+    ck_assert_mem_eq(alone, all, sizeof all);
+    gosset_searcher_free(searcher);
+    gosset_index_close(index);
+    temp_remove(temp_path(w.directory, "reach"));
+}
+END_TEST
+
 TCase *case_calibration(void) {
     TCase *tcase = tcase_create("calibration");
     tcase_add_test(tcase, test_bytes_survive_and_damage_does_not);
+    tcase_add_test(tcase, test_first_version_is_read);
     tcase_add_test(tcase, test_plans_rise_with_recall_and_k);
     tcase_add_test(tcase, test_without_a_table);
     tcase_add_test(tcase, test_truth_of_parts_is_that_of_the_whole);
     tcase_add_loop_test(tcase, test_targets_are_met, 0, 5);
+    tcase_add_test(tcase, test_reach_saves_codes);
     return tcase;
 }

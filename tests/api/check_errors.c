@@ -267,7 +267,9 @@ START_TEST(test_searcher) {
     ck_fails(gosset_searcher_set(searcher, &options), GOSSET_E_CONFIG, "both");
     options.recall = 0, options.rerank = 0;
     ck_fails(gosset_searcher_set(searcher, &options), GOSSET_E_CONFIG, "probe");
-    options.probe = 0, options.rerank = 3;
+    options.probe = 0, options.reach = 9;
+    ck_fails(gosset_searcher_set(searcher, &options), GOSSET_E_CONFIG, "reach");
+    options.reach = 0, options.rerank = 3;
     ck_fails(gosset_searcher_set(searcher, &options), GOSSET_E_CONFIG, "rerank");
     ck_ok(gosset_searcher_set(searcher, NULL));
     gosset_search_stats stats = {.struct_size = sizeof stats};

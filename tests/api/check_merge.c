@@ -43,6 +43,7 @@ static void same_calibration(const char *a, const char *b) {
         ck_ok(gosset_index_calibration(y, recall, &two, &pages_two));
         ck_assert_uint_eq(one.probe, two.probe);
         ck_assert_uint_eq(one.rerank, two.rerank);
+        ck_assert_uint_eq(one.reach, two.reach);
         ck_assert(pages_one == pages_two);
     }
     gosset_index_close(x);

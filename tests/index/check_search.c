@@ -167,8 +167,8 @@ START_TEST(candidates_are_the_best_codes_of_the_probed_cells) {
             for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
                 float latent[ROW];
                 fixture_row(&data, fixture_query(&data, q), latent);
-                ck_assert_int_eq(gosset__search_candidates(search, latent, probes[p], counts[c], rows, order, &found),
-                                 GOSSET_OK);
+                ck_assert_int_eq(
+                    gosset__search_candidates(search, latent, probes[p], 0, counts[c], rows, order, &found), GOSSET_OK);
                 ck_assert_uint_eq(found, plain_candidates(latent, probes[p], counts[c], expected));
                 for (uint32_t i = 0; i < found; i++) {
                     ck_assert_uint_eq(rows[i], expected[i].id);

@@ -1,0 +1,97 @@
+/*
+ * How far a query is from cells, as far as their centroids tell: what the latent says of a cell and what the distance
+ * to its centroid says are two opinions, and together they pass over a quarter of the codes that either would have
+ * compared.
+ *
+ * Of a centroid its first features are kept, as bytes and before they are turned by the axes of its group: one line of
+ * the cache a cell. Features come with falling variance, and the length of all of them is known; what is left out are
+ * the products of the others, 2 % of a squared distance for 64 of 128.
+ */
+#include "base/status.h"
+#include "lattice/codec_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    SKETCH = GOSSET__SKETCH,
+    AHEAD = 8, /* cells whose sketches are fetched while others are compared */
+    /* Found by search on held-out vectors of two sets. A score of 9,000 is worth a factor e in the squared distance. */
+    STEPS_OF_SCORE = 1345
+};
+
+/* A distance below this part of the query's squared length is as good as none. */
+static const float nothing = 1.0f / 1024;
+
+gosset_status gosset__codec_make_sketches(gosset__codec *codec) {
+    const gosset__residual *p = codec->residual;
+    _Alignas(64) float first[SKETCH];
+    float largest = 0;
+    if (p == NULL) return GOSSET_OK;
+    const uint32_t count = p->features < SKETCH ? p->features : SKETCH, cells = codec->cell_count;
+    const uint32_t turned = p->groups == 0 ? 0 : p->turned < count ? p->turned : count;
+    codec->sketches = gosset__alloc_array(&codec->env, cells, SKETCH + sizeof(float));
+    if (codec->sketches == NULL) return gosset__no_memory("sketches of centroids", cells * (SKETCH + sizeof(float)));
+    codec->squares = (float *)(void *)(codec->sketches + (size_t)cells * SKETCH);
+    for (uint32_t cell = 0; cell < cells; cell++) {
+        const float *centroid = p->centroids + (size_t)cell * p->features;
+        codec->squares[cell] = codec->kernels->dot_f32(centroid, centroid, p->features);
+        largest = fmaxf(largest, codec->squares[cell]);
+    }
+    largest = 1.001f * sqrtf(largest); /* no feature is longer than its centroid, whichever way that is turned */
+    codec->sketch_step = largest / 127;
+    const float unit = largest > 0 ? 127 / largest : 0;
+    for (uint32_t cell = 0; cell < cells; cell++) {
+        const float *centroid = p->centroids + (size_t)cell * p->features;
+        int8_t *sketch = codec->sketches + (size_t)cell * SKETCH;
+        memcpy(first, centroid, count * sizeof *first);
+        if (turned > 0)
+            codec->kernels->dot_rows(centroid, p->turns + (size_t)p->group[cell] * p->turned * p->turned, turned,
+                                     p->turned, first);
+        for (uint32_t i = 0; i < SKETCH; i++) {
+            const float value = i < count ? first[i] * unit : 0;
+            sketch[i] = (int8_t)(value + copysignf(0.5f, value));
+        }
+    }
+    return GOSSET_OK;
+}
+
+size_t gosset__codec_sketches_held(const gosset__codec *codec) {
+    return codec->sketches != NULL ? codec->cell_count * (SKETCH + sizeof(float)) : 0;
+}
+
+void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
+    const float *features = row + codec->codes->dimension;
+    if (codec->sketches == NULL) return;
+    const uint32_t all = codec->residual->features, count = all < SKETCH ? all : SKETCH;
+    memset(query->sketch, 0, sizeof query->sketch);
+    query->sketch_step = gosset__query_values(features, count, query->sketch);
+    query->square = codec->kernels->dot_f32(features, features, all);
+}
+
+/* The bits of a positive float, as a number, are its logarithm in steps of 2^-23 octaves, to a tenth of an octave. */
+static uint32_t logarithm(float distance) {
+    uint32_t bits;
+    memcpy(&bits, &distance, sizeof bits);
+    return bits;
+}
+
+void gosset__codec_remoteness(const gosset__codec *codec, const gosset__codec_query *query, const uint32_t *cells,
+                              uint32_t count, gosset__remoteness *out) {
+    const float unit = 2 * query->sketch_step * codec->sketch_step, least = nothing * query->square;
+    if (codec->sketches == NULL) {
+        memset(out, 0, count * sizeof *out);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t cell = cells[i];
+        if (i + AHEAD < count) {
+            __builtin_prefetch(codec->sketches + (size_t)cells[i + AHEAD] * SKETCH);
+            __builtin_prefetch(codec->squares + cells[i + AHEAD]);
+        }
+        const int32_t product = codec->kernels->dot_i8(query->sketch, codec->sketches + (size_t)cell * SKETCH, SKETCH);
+        const float distance = query->square + codec->squares[cell] - (float)product * unit;
+        out[i].distance = logarithm(distance > least ? distance : least);
+        out[i].score = (uint32_t)(GOSSET__CELL_SCORE_END - query->scores[cell]) * STEPS_OF_SCORE;
+    }
+}
