@@ -1,7 +1,8 @@
 /*
- * Workers sleep on one condition variable; a run is a generation number they wait for. Items are claimed in
- * ascending order from an atomic counter, and claiming stops at the first failure: every item below a failing
- * one has then been claimed and runs to its end, so the lowest failing item is the same for any thread count.
+ * Workers wait for a generation number: a moment awake, since the next run often follows at once and waking costs as
+ * much as a short run, then asleep on a condition variable. Items are claimed in ascending order from an atomic
+ * counter, and claiming stops at the first failure: every item below a failing one has then been claimed and runs to
+ * its end, so the lowest failing item is the same for any thread count. Placed runs have a counter a worker.
  */
 #include "base/pool.h"
 #include "base/status.h"
@@ -12,10 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LOOKS = 1000 }; /* before sleeping; some 50 us */
+
 typedef struct worker {
     gosset__pool *pool;
     pthread_t thread;
     uint32_t index;
+    atomic_size_t next; /* of its share of a placed run */
 } worker;
 
 /* One call of gosset__pool_run. */
@@ -23,6 +27,7 @@ typedef struct run {
     gosset__work_fn work;
     void *context;
     size_t count;
+    int placed;
     atomic_size_t next;
     atomic_int failed;
     pthread_mutex_t *mutex; /* guards the rest; NULL on a single thread */
@@ -36,12 +41,20 @@ struct gosset__pool {
     uint32_t threads; /* including the caller */
     pthread_mutex_t mutex;
     pthread_cond_t start, done;
-    uint64_t generation; /* of the current run; guarded by mutex, as are the next two */
-    uint32_t busy;
-    int stopping;
+    atomic_uint_fast64_t generation; /* of the current run; it and the next two change under the mutex only */
+    atomic_uint busy;
+    atomic_int stopping;
     run run;
-    worker workers[]; /* threads - 1 */
+    worker workers[]; /* the last is the caller */
 };
+
+static void look_aside(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 static void note_failure(run *self, size_t item, gosset_status status) {
     if (self->mutex) pthread_mutex_lock(self->mutex);
@@ -63,19 +76,43 @@ static void run_items(run *self, uint32_t worker_index) {
     }
 }
 
+/* Each worker its share, the same in every run of as many items; then what others have not begun. */
+static void run_share(gosset__pool *pool, uint32_t index) {
+    run *self = &pool->run;
+    for (uint32_t k = 0; k < pool->threads; k++) {
+        worker *owner = &pool->workers[(index + k) % pool->threads];
+        const size_t end = self->count * (owner->index + 1) / pool->threads;
+        for (;;) {
+            const size_t item = atomic_fetch_add_explicit(&owner->next, 1, memory_order_relaxed);
+            if (item >= end) break;
+            gosset_status status = self->work(self->context, item, index);
+            if (status != GOSSET_OK) note_failure(self, item, status);
+        }
+    }
+}
+
+static void take_part(gosset__pool *pool, uint32_t index) {
+    if (pool->run.placed)
+        run_share(pool, index);
+    else
+        run_items(&pool->run, index);
+}
+
 static void *worker_main(void *argument) {
     worker *self = argument;
     gosset__pool *pool = self->pool;
     uint64_t seen = 0;
-    pthread_mutex_lock(&pool->mutex);
     for (;;) {
+        for (int i = 0; i < LOOKS && !pool->stopping && pool->generation == seen; i++) look_aside();
+        pthread_mutex_lock(&pool->mutex);
         while (!pool->stopping && pool->generation == seen) pthread_cond_wait(&pool->start, &pool->mutex);
         if (pool->stopping) break;
         seen = pool->generation;
         pthread_mutex_unlock(&pool->mutex);
-        run_items(&pool->run, self->index);
+        take_part(pool, self->index);
         pthread_mutex_lock(&pool->mutex);
         if (--pool->busy == 0) pthread_cond_signal(&pool->done);
+        pthread_mutex_unlock(&pool->mutex);
     }
     pthread_mutex_unlock(&pool->mutex);
     return NULL;
@@ -110,7 +147,7 @@ static void destroy(gosset__pool *pool) {
 gosset_status gosset__pool_create(gosset__pool **out, const gosset__env *env) {
     *out = NULL;
     uint32_t threads = env->threads ? env->threads : 1;
-    size_t size = sizeof(gosset__pool) + (threads - 1) * sizeof(worker);
+    size_t size = sizeof(gosset__pool) + threads * sizeof(worker);
     gosset__pool *pool = gosset__alloc_zero(env, size);
     if (!pool) return gosset__no_memory("thread pool", size);
     pool->env = *env;
@@ -118,8 +155,8 @@ gosset_status gosset__pool_create(gosset__pool **out, const gosset__env *env) {
     pthread_mutex_init(&pool->mutex, NULL); /* with default attributes these cannot fail on Linux */
     pthread_cond_init(&pool->start, NULL);
     pthread_cond_init(&pool->done, NULL);
+    for (uint32_t i = 0; i < threads; i++) pool->workers[i] = (worker){.pool = pool, .index = i};
     for (uint32_t i = 0; i + 1 < threads; i++) {
-        pool->workers[i] = (worker){.pool = pool, .index = i};
         int error = start_worker(&pool->workers[i]);
         if (error) {
             stop_workers(pool, i);
@@ -142,10 +179,11 @@ uint32_t gosset__pool_threads(const gosset__pool *pool) {
     return pool ? pool->threads : 1;
 }
 
-static void run_set(run *self, size_t count, gosset__work_fn work, void *context, pthread_mutex_t *mutex) {
+static void run_set(run *self, size_t count, int placed, gosset__work_fn work, void *context, pthread_mutex_t *mutex) {
     self->work = work;
     self->context = context;
     self->count = count;
+    self->placed = placed;
     atomic_store(&self->next, 0);
     atomic_store(&self->failed, 0);
     self->mutex = mutex;
@@ -156,22 +194,32 @@ static gosset_status run_result(const run *self) {
     return self->status == GOSSET_OK ? GOSSET_OK : gosset__fail(self->status, "%s", self->sentence);
 }
 
-gosset_status gosset__pool_run(gosset__pool *pool, size_t count, gosset__work_fn work, void *context) {
+static gosset_status share_out(gosset__pool *pool, size_t count, int placed, gosset__work_fn work, void *context) {
     if (!pool || pool->threads == 1 || count < 2) { /* nothing to share: no waking, no waiting */
         run alone;
-        run_set(&alone, count, work, context, NULL);
+        run_set(&alone, count, 0, work, context, NULL);
         run_items(&alone, pool ? pool->threads - 1 : 0);
         return run_result(&alone);
     }
     pthread_mutex_lock(&pool->mutex);
-    run_set(&pool->run, count, work, context, &pool->mutex);
+    run_set(&pool->run, count, placed, work, context, &pool->mutex);
+    for (uint32_t i = 0; i < pool->threads; i++) atomic_store(&pool->workers[i].next, count * i / pool->threads);
     pool->busy = pool->threads - 1;
     pool->generation++;
     pthread_cond_broadcast(&pool->start);
     pthread_mutex_unlock(&pool->mutex);
-    run_items(&pool->run, pool->threads - 1);
+    take_part(pool, pool->threads - 1);
+    for (int i = 0; i < LOOKS && pool->busy > 0; i++) look_aside();
     pthread_mutex_lock(&pool->mutex);
     while (pool->busy > 0) pthread_cond_wait(&pool->done, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
     return run_result(&pool->run);
+}
+
+gosset_status gosset__pool_run(gosset__pool *pool, size_t count, gosset__work_fn work, void *context) {
+    return share_out(pool, count, 0, work, context);
+}
+
+gosset_status gosset__pool_run_placed(gosset__pool *pool, size_t count, gosset__work_fn work, void *context) {
+    return share_out(pool, count, 1, work, context);
 }

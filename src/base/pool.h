@@ -18,5 +18,10 @@ uint32_t gosset__pool_threads(const gosset__pool *pool);
 typedef gosset_status (*gosset__work_fn)(void *context, size_t item, uint32_t worker);
 /** Runs all items, dynamically scheduled, and waits. pool NULL = on this thread. */
 gosset_status gosset__pool_run(gosset__pool *pool, size_t count, gosset__work_fn work, void *context);
+/**
+ * The same, for chains of short runs over the same data: an item falls to the worker that had it in the last placed run
+ * of as many items, in whose cache its data are, unless that worker is late. Other items may run after a failure.
+ */
+gosset_status gosset__pool_run_placed(gosset__pool *pool, size_t count, gosset__work_fn work, void *context);
 
 #endif

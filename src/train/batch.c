@@ -29,7 +29,7 @@ static void draw_members(gosset__trainer *trainer, gosset__rng *rng, size_t anch
 void gosset__batch_draw(gosset__trainer *trainer, uint64_t step) {
     const gosset__loss_ops *loss = trainer->settings.loss;
     const gosset__learn *learn = &trainer->learn;
-    size_t anchors = trainer->batch.anchors, features = trainer->shape.features;
+    size_t anchors = trainer->batch.anchors;
     size_t first = (size_t)(step % trainer->steps_per_epoch) * anchors;
     gosset__rng rng = gosset__trainer_rng(trainer->settings.seed, GOSSET__STREAM_STEP, step);
     for (size_t a = 0; a < anchors; a++) {
@@ -41,10 +41,16 @@ void gosset__batch_draw(gosset__trainer *trainer, uint64_t step) {
             draw_members(trainer, &rng, a, 1 + loss->positives, loss->negatives,
                          trainer->mined + (size_t)id * trainer->mined_count, trainer->mined_count);
     }
-    for (size_t r = 0; r < trainer->batch.rows; r++) {
-        uint32_t id = trainer->batch_ids[r];
+}
+
+void gosset__batch_fill(void *context, size_t first, size_t count, float *x) {
+    gosset__trainer *trainer = context;
+    const gosset__learn *learn = &trainer->learn;
+    const size_t anchors = trainer->batch.anchors, features = trainer->shape.features;
+    for (size_t r = first; r < first + count; r++) {
+        const uint32_t id = trainer->batch_ids[r];
         const float *from = r < anchors ? learn->anchors : learn->rows;
-        memcpy(trainer->pass.x + r * features, from + (size_t)id * features, features * sizeof(float));
+        memcpy(x + (r - first) * features, from + (size_t)id * features, features * sizeof(float));
         trainer->batch_radii[r] = learn->radii[id];
     }
 }

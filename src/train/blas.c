@@ -53,6 +53,11 @@ void gosset__product_bt(size_t m, size_t n, size_t k, const float *a, const floa
                 keep ? 1.0f : 0.0f, c, (int)n);
 }
 
+void gosset__product_bt_to(size_t m, size_t n, size_t k, const float *a, const float *b, float *c, size_t c_stride) {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)k, 0.0f, c,
+                (int)c_stride);
+}
+
 void gosset__product_at(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b, int keep,
                         float *c) {
     cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)a_stride, b, (int)n,

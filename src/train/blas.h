@@ -17,6 +17,8 @@ void gosset__blas_release(void);
 void gosset__product(size_t m, size_t n, size_t k, const float *a, const float *b, int keep, float *c);
 /** c (m x n) = a (m x k) b^T, b: n x k */
 void gosset__product_bt(size_t m, size_t n, size_t k, const float *a, const float *b, int keep, float *c);
+/** The same with rows of c c_stride apart. */
+void gosset__product_bt_to(size_t m, size_t n, size_t k, const float *a, const float *b, float *c, size_t c_stride);
 /** c (m x n) = a^T b, a: k rows of a_stride of which m columns are used, b: k rows of n */
 void gosset__product_at(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b, int keep,
                         float *c);

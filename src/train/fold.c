@@ -36,15 +36,15 @@ static gosset_status product_block(void *context, size_t item, uint32_t worker) 
 typedef struct statistics_job {
     size_t rows, width;
     const float *x;
-    float *mean, *inverse;
+    float *moments;
 } statistics_job;
 
 static gosset_status statistics_block(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const statistics_job *self = context;
     size_t first = item * COLUMN_BLOCK, left = self->width - first;
-    gosset__column_statistics(self->rows, self->width, first, left < COLUMN_BLOCK ? left : COLUMN_BLOCK, self->x,
-                              self->mean, self->inverse);
+    gosset__column_moments(self->rows, self->width, first, left < COLUMN_BLOCK ? left : COLUMN_BLOCK, self->x,
+                           self->moments, self->moments + self->width);
     return GOSSET_OK;
 }
 
@@ -63,24 +63,24 @@ gosset_status gosset__fold(const gosset__shape *shape, const gosset__parameters 
     gosset_status status = GOSSET_OK;
     float *hidden = gosset__alloc_array(env, rows * width, sizeof(float));
     float *second = gosset__alloc_array(env, rows * width, sizeof(float));
-    float *mean = gosset__alloc_array(env, 2 * width, sizeof(float));
+    float *mean = gosset__alloc_array(env, 4 * width, sizeof(float));
     if (!hidden || !second || !mean) {
         status = gosset__no_memory("population statistics", rows * width * sizeof(float));
         goto out;
     }
-    float *inverse = mean + width;
+    float *inverse = mean + width, *moments = inverse + width;
     GOSSET_TRY(gosset__pool_run(pool, row_blocks, product_block,
                                 &(product_job){rows, features, width, sample, parameters->w1, NULL, 0, hidden}));
-    GOSSET_TRY(
-        gosset__pool_run(pool, columns, statistics_block, &(statistics_job){rows, width, hidden, mean, inverse}));
+    GOSSET_TRY(gosset__pool_run(pool, columns, statistics_block, &(statistics_job){rows, width, hidden, moments}));
+    gosset__moments_join(rows, rows, width, moments, mean, inverse);
     fold_layer(features, width, parameters->w1, parameters->gamma1, parameters->beta1, mean, inverse, folded->w1,
                folded->bias1);
     GOSSET_TRY(gosset__pool_run(pool, row_blocks, product_block,
                                 &(product_job){rows, features, width, sample, folded->w1, folded->bias1, 1, hidden}));
     GOSSET_TRY(gosset__pool_run(pool, row_blocks, product_block,
                                 &(product_job){rows, width, width, hidden, parameters->w2, NULL, 0, second}));
-    GOSSET_TRY(
-        gosset__pool_run(pool, columns, statistics_block, &(statistics_job){rows, width, second, mean, inverse}));
+    GOSSET_TRY(gosset__pool_run(pool, columns, statistics_block, &(statistics_job){rows, width, second, moments}));
+    gosset__moments_join(rows, rows, width, moments, mean, inverse);
     fold_layer(width, width, parameters->w2, parameters->gamma2, parameters->beta2, mean, inverse, folded->w2,
                folded->bias2);
     memcpy(folded->w3, parameters->w3, width * output * sizeof(float));

@@ -36,84 +36,83 @@ void gosset__linear_backward_bias(size_t rows, size_t out, const float *dy, floa
 
 /* ---- batch normalisation and ReLU ----------------------------------------------------------- */
 
-GOSSET__WIDE void gosset__column_statistics(size_t rows, size_t width, size_t first, size_t count, const float *x,
-                                            float *mean, float *deviation_inverse) {
-    while (count > 0) {
-        float sums[COLUMNS_MAX] = {0}, squares[COLUMNS_MAX] = {0};
-        size_t part = count < COLUMNS_MAX ? count : COLUMNS_MAX;
+GOSSET__WIDE void gosset__column_moments(size_t rows, size_t width, size_t first, size_t count, const float *x,
+                                         float *mean, float *squares) {
+    for (size_t end = first + count; first < end; first += COLUMNS_MAX) {
+        float sums[COLUMNS_MAX] = {0}, differences[COLUMNS_MAX] = {0};
+        const size_t part = end - first < COLUMNS_MAX ? end - first : COLUMNS_MAX;
         for (size_t r = 0; r < rows; r++)
             for (size_t j = 0; j < part; j++) sums[j] += x[r * width + first + j];
         for (size_t j = 0; j < part; j++) sums[j] /= (float)rows;
         for (size_t r = 0; r < rows; r++) /* a second pass: E[x^2] - E[x]^2 cancels when the mean is large */
             for (size_t j = 0; j < part; j++) {
-                float difference = x[r * width + first + j] - sums[j];
-                squares[j] += difference * difference;
+                const float difference = x[r * width + first + j] - sums[j];
+                differences[j] += difference * difference;
             }
-        for (size_t j = 0; j < part; j++) {
-            mean[first + j] = sums[j];
-            deviation_inverse[first + j] = 1.0f / sqrtf(squares[j] / (float)rows + VARIANCE_EPSILON);
-        }
-        first += part;
-        count -= part;
+        memcpy(mean + first, sums, part * sizeof *sums);
+        memcpy(squares + first, differences, part * sizeof *differences);
     }
 }
 
-GOSSET__WIDE static void normalise_columns(size_t rows, size_t width, size_t first, size_t count, const float *mean,
-                                           const float *inverse, const float *gamma, const float *beta, float *x,
-                                           float *y) {
+/* Chan, Golub and LeVeque 1979: squares about the common mean = those about a block's + rows times their distance's. */
+GOSSET__WIDE void gosset__moments_join(size_t rows, size_t block_rows, size_t width, const float *moments, float *mean,
+                                       float *inverse) {
+    memset(mean, 0, width * sizeof *mean);
+    memset(inverse, 0, width * sizeof *inverse);
+    for (size_t first = 0, b = 0; first < rows; first += block_rows, b++) {
+        const float share = (float)(rows - first < block_rows ? rows - first : block_rows) / (float)rows;
+        for (size_t j = 0; j < width; j++) mean[j] += share * moments[2 * b * width + j];
+    }
+    for (size_t first = 0, b = 0; first < rows; first += block_rows, b++) {
+        const float count = (float)(rows - first < block_rows ? rows - first : block_rows);
+        const float *means = moments + 2 * b * width, *squares = means + width;
+        for (size_t j = 0; j < width; j++) {
+            const float difference = means[j] - mean[j];
+            inverse[j] += squares[j] + count * difference * difference;
+        }
+    }
+    for (size_t j = 0; j < width; j++) inverse[j] = 1.0f / sqrtf(inverse[j] / (float)rows + VARIANCE_EPSILON);
+}
+
+GOSSET__WIDE void gosset__norm_relu_forward(size_t rows, size_t width, const float *mean, const float *inverse,
+                                            const float *gamma, const float *beta, float *x, float *y) {
     for (size_t r = 0; r < rows; r++) {
         float *xr = x + r * width, *yr = y + r * width;
-        for (size_t j = first; j < first + count; j++) {
-            float normal = (xr[j] - mean[j - first]) * inverse[j];
-            float value = gamma[j] * normal + beta[j];
+        for (size_t j = 0; j < width; j++) {
+            const float normal = (xr[j] - mean[j]) * inverse[j], value = gamma[j] * normal + beta[j];
             xr[j] = normal;
             yr[j] = value > 0 ? value : 0;
         }
     }
 }
 
-void gosset__norm_relu_forward(size_t rows, size_t width, size_t first, size_t count, const float *gamma,
-                               const float *beta, float *x, float *deviation_inverse, float *y) {
-    for (size_t end = first + count; first < end; first += COLUMNS_MAX) {
-        size_t part = end - first < COLUMNS_MAX ? end - first : COLUMNS_MAX;
-        float mean[COLUMNS_MAX];
-        gosset__column_statistics(rows, width, 0, part, x + first, mean, deviation_inverse + first);
-        normalise_columns(rows, width, first, part, mean, deviation_inverse, gamma, beta, x, y);
-    }
-}
-
-/* dx = gamma / deviation * (g - mean(g) - x mean(g x)) with g = dy where the ReLU let it pass. */
-GOSSET__WIDE static void backward_columns(size_t rows, size_t width, size_t count, const float *gamma,
-                                          const float *inverse, const float *x, const float *y, float *dy,
-                                          float *dgamma, float *dbeta) {
-    float sums[COLUMNS_MAX] = {0}, products[COLUMNS_MAX] = {0};
-    for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < count; j++) {
-            float g = y[r * width + j] > 0 ? dy[r * width + j] : 0;
-            dy[r * width + j] = g;
-            sums[j] += g;
-            products[j] += g * x[r * width + j];
+GOSSET__WIDE void gosset__norm_relu_backward_sums(size_t rows, size_t width, const float *x, const float *y, float *dy,
+                                                  float *dgamma, float *dbeta) {
+    for (size_t first = 0; first < width; first += COLUMNS_MAX) {
+        float sums[COLUMNS_MAX] = {0}, products[COLUMNS_MAX] = {0};
+        const size_t part = width - first < COLUMNS_MAX ? width - first : COLUMNS_MAX;
+        for (size_t r = 0; r < rows; r++) {
+            const float *xr = x + r * width + first, *yr = y + r * width + first;
+            float *gr = dy + r * width + first;
+            for (size_t j = 0; j < part; j++) {
+                const float g = yr[j] > 0 ? gr[j] : 0;
+                gr[j] = g;
+                sums[j] += g;
+                products[j] += g * xr[j];
+            }
         }
-    float factors[COLUMNS_MAX];
-    for (size_t j = 0; j < count; j++) {
-        dbeta[j] = sums[j];
-        dgamma[j] = products[j];
-        factors[j] = gamma[j] * inverse[j];
-        sums[j] /= (float)rows;
-        products[j] /= (float)rows;
+        memcpy(dbeta + first, sums, part * sizeof *sums);
+        memcpy(dgamma + first, products, part * sizeof *products);
     }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < count; j++)
-            dy[r * width + j] = factors[j] * (dy[r * width + j] - sums[j] - x[r * width + j] * products[j]);
 }
 
-void gosset__norm_relu_backward(size_t rows, size_t width, size_t first, size_t count, const float *gamma,
-                                const float *deviation_inverse, const float *x, const float *y, float *dy,
-                                float *dgamma, float *dbeta) {
-    for (size_t end = first + count; first < end; first += COLUMNS_MAX) {
-        size_t part = end - first < COLUMNS_MAX ? end - first : COLUMNS_MAX;
-        backward_columns(rows, width, part, gamma + first, deviation_inverse + first, x + first, y + first, dy + first,
-                         dgamma + first, dbeta + first);
+/* dx = gamma / deviation * (g - mean(g) - x mean(g x)) */
+GOSSET__WIDE void gosset__norm_backward(size_t rows, size_t width, const float *gamma, const float *inverse,
+                                        const float *dgamma, const float *dbeta, const float *x, float *dy) {
+    for (size_t r = 0; r < rows; r++) {
+        const float *xr = x + r * width;
+        float *gr = dy + r * width;
+        for (size_t j = 0; j < width; j++) gr[j] = gamma[j] * inverse[j] * (gr[j] - dbeta[j] - xr[j] * dgamma[j]);
     }
 }
 

@@ -21,19 +21,26 @@ void gosset__linear_backward_weight(size_t rows, size_t in, size_t out, size_t f
 void gosset__linear_backward_bias(size_t rows, size_t out, const float *dy, float *dbias);
 
 /**
- * Batch normalisation and ReLU on columns [first, first + count): x becomes the normalised x, and
- * y = max(0, gamma * x + beta). deviation_inverse: 1 / sqrt(variance + epsilon) of each column, kept for the way
- * back.
+ * Batch normalisation and ReLU on a block of rows, y = max(0, gamma * (x - mean) * inverse + beta); x becomes the
+ * normalised x. mean and inverse are those of the whole batch, joined from the moments of its blocks.
  */
-void gosset__norm_relu_forward(size_t rows, size_t width, size_t first, size_t count, const float *gamma,
-                               const float *beta, float *x, float *deviation_inverse, float *y);
-/** dy becomes the gradient with respect to what the forward function got as x. */
-void gosset__norm_relu_backward(size_t rows, size_t width, size_t first, size_t count, const float *gamma,
-                                const float *deviation_inverse, const float *x, const float *y, float *dy,
-                                float *dgamma, float *dbeta);
-/** Mean and 1 / sqrt(variance + epsilon) of columns [first, first + count). */
-void gosset__column_statistics(size_t rows, size_t width, size_t first, size_t count, const float *x, float *mean,
-                               float *deviation_inverse);
+void gosset__norm_relu_forward(size_t rows, size_t width, const float *mean, const float *inverse, const float *gamma,
+                               const float *beta, float *x, float *y);
+/** The way back, first half: dy becomes 0 where y is, dgamma and dbeta are the block's. */
+void gosset__norm_relu_backward_sums(size_t rows, size_t width, const float *x, const float *y, float *dy,
+                                     float *dgamma, float *dbeta);
+/** Second half, with dgamma and dbeta of the whole batch, each divided by its rows: dy becomes dx. */
+void gosset__norm_backward(size_t rows, size_t width, const float *gamma, const float *inverse, const float *dgamma,
+                           const float *dbeta, const float *x, float *dy);
+/** Mean, and sum of squared differences from it, of columns [first, first + count). */
+void gosset__column_moments(size_t rows, size_t width, size_t first, size_t count, const float *x, float *mean,
+                            float *squares);
+/**
+ * From blocks of block_rows rows, the last with what is left of them: moments holds mean and squares of each. Gives the
+ * mean, and 1 / sqrt(variance + epsilon), of each column.
+ */
+void gosset__moments_join(size_t rows, size_t block_rows, size_t width, const float *moments, float *mean,
+                          float *inverse);
 
 /** z = y / |y|; norms: |y| of each row. */
 void gosset__normalise_forward(size_t rows, size_t dimension, const float *y, float *norms, float *z);

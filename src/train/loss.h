@@ -57,7 +57,7 @@ typedef struct gosset__loss_ops {
     const gosset__optimizer_ops *optimizer;
     /* the loss itself */
     double (*operations)(size_t rows, uint32_t features, uint32_t dimension); /* of its matrix products */
-    size_t (*scratch_size)(size_t anchors, size_t members, uint32_t features, uint32_t dimension);
+    size_t (*scratch_size)(size_t anchors, size_t members, uint32_t features, uint32_t dimension, uint32_t threads);
     gosset_status (*value_and_gradient)(const gosset__loss_batch *batch, double *value);
 } gosset__loss_ops;
 

@@ -7,140 +7,211 @@
  *     loss = mean_i(-sum_j p_ij log q_ij) + uniformity * spreading term of the anchors
  *
  * One forward pass of n rows serves n^2 pairs, so the exponentials and products of pairs cost about as much as the
- * network itself: both are done in blocks of rows, on all threads.
+ * network itself. They are made and used up block by block in a worker's cache: a block of rows gives its own gradients
+ * and its part of everybody's.
  */
 #include "base/status.h"
 #include "train/blas.h"
+#include "train/lanes.h"
 #include "train/loss.h"
 #include "train/numeric.h"
+#include "train/pairs.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { ROW_BLOCK = 64 };
+enum { ROW_BLOCK = 128, SUB_BLOCK = 16, LANES = GOSSET__LANES };
 
 static const float SHARPNESS = 0.25f;
 static const float TEMPERATURE = 0.2f;
 static const float RADIUS_MIN = 1e-12f; /* where a vector and its 10 nearest are duplicates */
+static const float NOTHING = -1e30f;    /* similarity of what is not to be ranked */
+static const float EXPONENT_MIN = -50;  /* less is 0: products of smaller weights would be denormal, and slow */
 
 typedef struct listwise {
     const gosset__loss_batch *batch;
-    float *coefficients; /* rows x rows: d loss / d <z_i, c_j> */
-    float *targets;      /* rows x rows: first <x_i, x_j>, then p */
-    float *norms;        /* rows: |x_i|^2 */
-    double *values;      /* rows */
+    size_t stride, blocks;
+    double *values; /* rows */
+    float *norms;   /* stride: |x_i|^2, huge where the batch ends */
+    float *points;  /* dimension x stride: as columns */
+    float *parts;   /* blocks x dimension x stride: what blocks add to the gradients of all rows, as columns */
+    float *own;     /* of a worker: ROW_BLOCK x stride of targets, SUB_BLOCK x stride of coefficients */
 } listwise;
 
-static size_t scratch_size(size_t anchors, size_t members, uint32_t features, uint32_t dimension) {
-    (void)features, (void)dimension;
-    size_t rows = anchors * members;
-    return 2 * rows /* doubles */ + rows + 2 * rows * rows + gosset__spread_scratch_size(anchors);
+static size_t stride_of(size_t rows) {
+    return (rows + GOSSET__PAIR_STRIDE - 1) / GOSSET__PAIR_STRIDE * GOSSET__PAIR_STRIDE;
 }
 
-/* exp(sharpness * (value - largest)) normalised, other copies of the row itself left out; returns log of the sum. */
-GOSSET__WIDE static double soft_row(size_t rows, uint32_t self_id, const uint32_t *ids, float sharpness,
-                                    float *values) {
-    enum { LANES = 16 };
-    float largest = -INFINITY, sum = 0, sums[LANES] = {0}, tops[LANES];
-    for (size_t t = 0; t < LANES; t++) tops[t] = -INFINITY;
-    for (size_t j = 0; j + LANES <= rows; j += LANES)
-        for (size_t t = 0; t < LANES; t++) {
-            const float value = ids[j + t] == self_id ? -INFINITY : values[j + t];
-            tops[t] = value > tops[t] ? value : tops[t];
+static size_t blocks_of(size_t rows) {
+    return (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+}
+
+static size_t scratch_size(size_t anchors, size_t members, uint32_t features, uint32_t dimension, uint32_t threads) {
+    (void)features;
+    const size_t rows = anchors * members, stride = stride_of(rows);
+    return 2 * rows /* doubles */ + gosset__spread_scratch_size(anchors) + stride +
+           (1 + blocks_of(rows)) * dimension * stride + (size_t)threads * (ROW_BLOCK + SUB_BLOCK) * stride;
+}
+
+/* Norms and columns of a block's rows. */
+GOSSET__WIDE_FUSED static void prepare_rows(const listwise *self, size_t first, size_t count) {
+    const gosset__loss_batch *batch = self->batch;
+    const size_t features = batch->features, dimension = batch->dimension;
+    for (size_t r = first; r < first + count; r++) {
+        const float *x = batch->inputs + r * features;
+        gosset__lanes sums = {0};
+        float sum = 0;
+        for (size_t j = 0; j + LANES <= features; j += LANES) sums += GOSSET__LOAD(x + j) * GOSSET__LOAD(x + j);
+        for (size_t j = features / LANES * LANES; j < features; j++) sum += x[j] * x[j];
+        for (size_t t = 0; t < LANES; t++) sum += sums[t];
+        self->norms[r] = sum;
+        for (size_t t = 0; t < dimension; t++) {
+            self->points[t * self->stride + r] = batch->points[r * dimension + t];
         }
-    for (size_t j = rows / LANES * LANES; j < rows; j++)
-        if (ids[j] != self_id && values[j] > largest) largest = values[j];
-    for (size_t t = 0; t < LANES; t++) largest = tops[t] > largest ? tops[t] : largest;
-    if (!(largest > -INFINITY)) { /* nothing but copies of itself: no ranking */
-        memset(values, 0, rows * sizeof *values);
-        return 0;
     }
-    for (size_t j = 0; j < rows; j++) {
-        float power = gosset__exp_negative((values[j] - largest < 0 ? values[j] - largest : 0.0f) * sharpness);
-        values[j] = ids[j] == self_id ? 0.0f : power;
-    }
-    for (size_t j = 0; j + LANES <= rows; j += LANES)
-        for (size_t t = 0; t < LANES; t++) sums[t] += values[j + t];
-    for (size_t j = rows / LANES * LANES; j < rows; j++) sum += values[j];
-    for (size_t t = 0; t < LANES; t++) sum += sums[t];
-    float inverse = 1.0f / sum;
-    for (size_t j = 0; j < rows; j++) values[j] *= inverse;
-    return log((double)sum) + (double)largest * (double)sharpness;
 }
 
-GOSSET__WIDE static double inner_product(size_t count, const float *a, const float *b) {
-    enum { LANES = 16 };
-    float sums[LANES] = {0};
-    double sum = 0;
-    for (size_t j = 0; j + LANES <= count; j += LANES)
-        for (size_t t = 0; t < LANES; t++) sums[t] += a[j + t] * b[j + t];
-    for (size_t j = count / LANES * LANES; j < count; j++) sum += (double)(a[j] * b[j]);
-    for (size_t t = 0; t < LANES; t++) sum += (double)sums[t];
+static gosset_status prepare_block(void *context, size_t item, uint32_t worker) {
+    (void)worker;
+    const listwise *self = context;
+    const size_t rows = self->batch->rows, first = item * ROW_BLOCK;
+    prepare_rows(self, first, rows - first < ROW_BLOCK ? rows - first : ROW_BLOCK);
+    return GOSSET_OK;
+}
+
+/*
+ * One row of similarities to exact softmax weights exp(sharpness (p - largest)), unnormalised; the row itself and its
+ * copies get none. Gives the sum of the weights, and of the weights times the scores q.
+ */
+GOSSET__WIDE_FUSED static void soften_targets(size_t rows, size_t stride, uint32_t self_id, const uint32_t *ids,
+                                              const float *norms, float sharpness, const float *q, float *p,
+                                              float totals[2]) {
+    for (size_t j = 0; j < rows; j++) { /* |x_i|^2 - |x_i - x_j|^2 */
+        const float similarity = 2 * p[j] - norms[j];
+        p[j] = ids[j] == self_id ? NOTHING : similarity;
+    }
+    for (size_t j = rows; j < stride; j++) p[j] = NOTHING;
+    gosset__lanes top = GOSSET__LOAD(p), sums = {0}, products = {0};
+    for (size_t j = LANES; j < stride; j += LANES) {
+        const gosset__lanes here = GOSSET__LOAD(p + j);
+        const gosset__lanes_mask more = here > top;
+        top = (gosset__lanes)((more & (gosset__lanes_mask)here) | (~more & (gosset__lanes_mask)top));
+    }
+    float largest = NOTHING;
+    for (size_t t = 0; t < LANES; t++) largest = top[t] > largest ? top[t] : largest;
+    for (size_t j = 0; j < stride; j++) {
+        const float exponent = (p[j] - largest) * sharpness, power = gosset__exp_negative(exponent);
+        p[j] = exponent > EXPONENT_MIN ? power : 0.0f;
+    }
+    for (size_t j = 0; j < stride; j += LANES) {
+        sums += GOSSET__LOAD(p + j);
+        products += GOSSET__LOAD(p + j) * GOSSET__LOAD(q + j);
+    }
+    totals[0] = totals[1] = 0;
+    for (size_t t = 0; t < LANES; t++) {
+        totals[0] += sums[t];
+        totals[1] += products[t];
+    }
+}
+
+/* exp(sharpness (q - 1)): both ends of a pair have length 1, so no score is larger. Gives the sum. */
+GOSSET__WIDE_FUSED static float soften_scores(size_t rows, size_t stride, uint32_t self_id, const uint32_t *ids,
+                                              float sharpness, float *q) {
+    gosset__lanes sums = {0};
+    float sum = 0;
+    for (size_t j = 0; j < rows; j++) {
+        const float power = gosset__exp_negative((q[j] - 1) * sharpness);
+        q[j] = ids[j] == self_id ? 0.0f : power;
+    }
+    for (size_t j = rows; j < stride; j++) q[j] = 0;
+    for (size_t j = 0; j < stride; j += LANES) sums += GOSSET__LOAD(q + j);
+    for (size_t t = 0; t < LANES; t++) sum += sums[t];
     return sum;
 }
 
-GOSSET__WIDE static void scaled_difference(size_t count, float factor, const float *b, float *a) {
-    for (size_t j = 0; j < count; j++) a[j] = factor * (a[j] - b[j]);
+GOSSET__WIDE_FUSED static void combine(size_t stride, float factor_q, float factor_p, const float *p, float *q) {
+    for (size_t j = 0; j < stride; j++) q[j] = factor_q * q[j] - factor_p * p[j];
 }
 
-/* Targets, values and coefficients of a block of rows. */
+/* Row r of the batch: scores become d loss / d <z_r, c_j>. */
+static void rank_row(const listwise *self, size_t r, float *p, float *q) {
+    const gosset__loss_batch *batch = self->batch;
+    const size_t rows = batch->rows;
+    const float sharpness = 2.0f / TEMPERATURE; /* -|z - c|^2 = 2 <z, c> - 2 on the sphere */
+    const float radius = batch->radii[r] > RADIUS_MIN ? batch->radii[r] : RADIUS_MIN, step = sharpness / (float)rows;
+    float totals[2];
+    soften_targets(rows, self->stride, batch->ids[r], batch->ids, self->norms, 1.0f / (SHARPNESS * radius), q, p,
+                   totals);
+    const float sum = soften_scores(rows, self->stride, batch->ids[r], batch->ids, sharpness, q);
+    if (!(sum > 0)) { /* nothing but copies of itself: no ranking */
+        memset(q, 0, self->stride * sizeof *q);
+        self->values[r] = 0;
+        return;
+    }
+    self->values[r] = log((double)sum) + (double)sharpness - (double)sharpness * (double)totals[1] / (double)totals[0];
+    combine(self->stride, step / sum, step / totals[0], p, q);
+}
+
+/* A pair's coefficient moves both its ends: gradient of z_i = sum_j a_ij c_j + a_ji z_j. */
 static gosset_status rank_block(void *context, size_t item, uint32_t worker) {
-    (void)worker;
     const listwise *self = context;
     const gosset__loss_batch *batch = self->batch;
-    size_t rows = batch->rows, first = item * ROW_BLOCK;
-    size_t count = rows - first < ROW_BLOCK ? rows - first : ROW_BLOCK;
-    const float sharpness = 2.0f / TEMPERATURE; /* -|z - c|^2 = 2 <z, c> - 2 on the sphere */
-    float *targets = self->targets + first * rows, *coefficients = self->coefficients + first * rows;
-    gosset__product_bt(count, rows, batch->features, batch->inputs + first * batch->features, batch->inputs, 0,
-                       targets);
-    gosset__product_bt(count, rows, batch->dimension, batch->latents + first * batch->dimension, batch->points, 0,
-                       coefficients);
-    for (size_t i = 0; i < count; i++) {
-        float *p = targets + i * rows, *q = coefficients + i * rows;
-        uint32_t id = batch->ids[first + i];
-        float radius = batch->radii[first + i] > RADIUS_MIN ? batch->radii[first + i] : RADIUS_MIN;
-        for (size_t j = 0; j < rows; j++) p[j] = 2 * p[j] - self->norms[j]; /* |x_i|^2 - |x_i - x_j|^2 */
-        soft_row(rows, id, batch->ids, 1.0f / (SHARPNESS * radius), p);
-        double expected = inner_product(rows, p, q) * (double)sharpness;
-        self->values[first + i] = soft_row(rows, id, batch->ids, sharpness, q) - expected;
-        scaled_difference(rows, sharpness / (float)rows, p, q);
+    const size_t rows = batch->rows, stride = self->stride, dimension = batch->dimension, first = item * ROW_BLOCK;
+    const size_t end = rows - first < ROW_BLOCK ? rows : first + ROW_BLOCK;
+    float *targets = self->own + worker * (ROW_BLOCK + SUB_BLOCK) * stride, *scores = targets + ROW_BLOCK * stride;
+    float *part = self->parts + item * dimension * stride;
+    gosset__product_bt_to(end - first, rows, batch->features, batch->inputs + first * batch->features, batch->inputs,
+                          targets, stride);
+    memset(part, 0, dimension * stride * sizeof *part);
+    for (size_t at = first; at < end; at += SUB_BLOCK) {
+        const size_t count = end - at < SUB_BLOCK ? end - at : SUB_BLOCK;
+        const float *latents = batch->latents + at * dimension;
+        gosset__pairs_score(count, stride, dimension, latents, self->points, scores);
+        for (size_t i = 0; i < count; i++)
+            rank_row(self, at + i, targets + (at - first + i) * stride, scores + i * stride);
+        gosset__pairs_pull(count, stride, dimension, scores, self->points, batch->gradients + at * dimension);
+        gosset__pairs_push(count, stride, dimension, scores, latents, part);
     }
     return GOSSET_OK;
 }
 
-/* A pair's coefficient moves both its ends: gradient of z_i = sum_j a_ij c_j + a_ji z_j. */
-static gosset_status gradient_block(void *context, size_t item, uint32_t worker) {
+/* What all blocks add to the gradients of a block's rows. */
+static gosset_status gather_block(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const listwise *self = context;
     const gosset__loss_batch *batch = self->batch;
-    size_t rows = batch->rows, first = item * ROW_BLOCK;
-    size_t count = rows - first < ROW_BLOCK ? rows - first : ROW_BLOCK;
-    float *gradients = batch->gradients + first * batch->dimension;
-    gosset__product(count, batch->dimension, rows, self->coefficients + first * rows, batch->points, 0, gradients);
-    gosset__product_at(count, batch->dimension, rows, self->coefficients + first, rows, batch->latents, 1, gradients);
+    const size_t dimension = batch->dimension, first = item * ROW_BLOCK;
+    const size_t count = batch->rows - first < ROW_BLOCK ? batch->rows - first : ROW_BLOCK;
+    for (size_t t = 0; t < dimension; t++) {
+        float sums[ROW_BLOCK] = {0};
+        for (size_t b = 0; b < self->blocks; b++) {
+            const float *part = self->parts + (b * dimension + t) * self->stride + first;
+            for (size_t r = 0; r < count; r++) sums[r] += part[r];
+        }
+        for (size_t r = 0; r < count; r++) batch->gradients[(first + r) * dimension + t] += sums[r];
+    }
     return GOSSET_OK;
 }
 
 static gosset_status value_and_gradient(const gosset__loss_batch *batch, double *value) {
-    size_t rows = batch->rows, blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
-    float *scratch = batch->scratch;
-    listwise self = {.batch = batch};
-    self.values = (double *)(void *)scratch;
-    self.norms = scratch + 2 * rows;
-    self.targets = self.norms + rows;
-    self.coefficients = self.targets + rows * rows;
-    for (size_t r = 0; r < rows; r++) {
-        const float *input = batch->inputs + r * batch->features;
-        self.norms[r] = (float)inner_product(batch->features, input, input);
-    }
+    const size_t rows = batch->rows, stride = stride_of(rows), columns = batch->dimension * stride;
+    listwise self = {.batch = batch, .stride = stride, .blocks = blocks_of(rows)};
+    self.values = (double *)(void *)batch->scratch;
+    self.norms = batch->scratch + 2 * rows;
+    self.points = self.norms + stride;
+    self.parts = self.points + columns;
+    self.own = self.parts + self.blocks * columns;
+    float *spread_scratch = self.own + (size_t)gosset__pool_threads(batch->pool) * (ROW_BLOCK + SUB_BLOCK) * stride;
     gosset_status status;
     double sum = 0, spread = 0;
-    GOSSET_TRY(gosset__pool_run(batch->pool, blocks, rank_block, &self));
-    GOSSET_TRY(gosset__pool_run(batch->pool, blocks, gradient_block, &self));
+    for (size_t t = 0; t < batch->dimension; t++)
+        for (size_t r = rows; r < stride; r++) self.points[t * stride + r] = 0;
+    GOSSET_TRY(gosset__pool_run_placed(batch->pool, self.blocks, prepare_block, &self));
+    GOSSET_TRY(gosset__pool_run_placed(batch->pool, self.blocks, rank_block, &self));
+    GOSSET_TRY(gosset__pool_run_placed(batch->pool, self.blocks, gather_block, &self));
     for (size_t r = 0; r < rows; r++) sum += self.values[r];
     GOSSET_TRY(batch->spread->add(batch->anchors, batch->dimension, batch->latents, batch->uniformity, batch->gradients,
-                                  self.coefficients + rows * rows, batch->pool, &spread));
+                                  spread_scratch, batch->pool, &spread));
     *value = sum / (double)rows + spread;
 out:
     return status;

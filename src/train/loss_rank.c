@@ -28,8 +28,8 @@ static void push(const float *a, const float *b, uint32_t dimension, float facto
     }
 }
 
-static size_t scratch_size(size_t anchors, size_t members, uint32_t features, uint32_t dimension) {
-    (void)members, (void)features, (void)dimension;
+static size_t scratch_size(size_t anchors, size_t members, uint32_t features, uint32_t dimension, uint32_t threads) {
+    (void)members, (void)features, (void)dimension, (void)threads;
     return gosset__spread_scratch_size(anchors);
 }
 

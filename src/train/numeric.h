@@ -12,9 +12,15 @@
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&                       \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define GOSSET__WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#define GOSSET__WIDE_FUSED __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
 #else
 #define GOSSET__WIDE
+#define GOSSET__WIDE_FUSED
 #endif
+/*
+ * GOSSET__WIDE_FUSED is for the two files that CMakeLists.txt compiles with contraction: what they compute depends on
+ * the CPU level as matrix products do, and on nothing else.
+ */
 
 /**
  * e^x for x <= 0, relative error below 3e-7; 0 below about -87. Unlike expf it becomes vector instructions in a

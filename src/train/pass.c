@@ -1,79 +1,115 @@
 /*
- * Every phase is cut into pieces that write disjoint results: blocks of rows where rows are independent, blocks of
- * columns for batch statistics, blocks of weight rows for weight gradients. No sum crosses a piece, so the bits do
- * not depend on the number of threads.
+ * The batch is cut into blocks of rows; a worker takes the same blocks through every phase, so that they stay in its
+ * cache. Only sums over the batch make it wait for the others: the statistics of batch normalisation, forward and back.
+ * Blocks and the order in which they are added up depend on the shape alone, so the bits do not depend on the number of
+ * threads.
  */
 #include "train/pass.h"
 #include "base/status.h"
 #include "train/layer.h"
+#include "train/numeric.h"
 
 #include <string.h>
 
-enum { ROW_BLOCK = 128, COLUMN_BLOCK = 64, WEIGHT_BLOCK = 128 };
+enum {
+    BLOCK_ROWS = 128,
+    BLOCKS_MAX = 8,            /* each has gradients of its own, */
+    BLOCKS_LARGE = 4,          /* fewer where these */
+    PARAMETERS_LARGE = 1 << 21 /* take that many floats */
+};
 
-static size_t blocks_of(size_t count, size_t block) {
-    return (count + block - 1) / block;
+static void cut(gosset__pass *pass) {
+    const size_t most = pass->parameter_count > PARAMETERS_LARGE ? BLOCKS_LARGE : BLOCKS_MAX;
+    const size_t wanted = (pass->rows + most - 1) / most;
+    pass->block_rows = wanted < BLOCK_ROWS ? BLOCK_ROWS : (wanted + 15) / 16 * 16;
+    pass->blocks = (pass->rows + pass->block_rows - 1) / pass->block_rows;
 }
 
-typedef struct piece {
-    size_t first, count;
-} piece;
+typedef struct buffer {
+    float **at;
+    size_t count;
+} buffer;
 
-static piece piece_of(size_t total, size_t block, size_t item) {
-    size_t first = item * block;
-    return (piece){first, total - first < block ? total - first : block};
+enum { BUFFERS = 16 };
+
+static void list_buffers(gosset__pass *pass, buffer out[BUFFERS]) {
+    const size_t width = pass->shape.width, hidden = pass->rows * width, output = pass->rows * pass->shape.output;
+    const buffer all[BUFFERS] = {{&pass->x, pass->rows * pass->shape.features},
+                                 {&pass->z, output},
+                                 {&pass->dz, output},
+                                 {&pass->u1, hidden},
+                                 {&pass->h1, hidden},
+                                 {&pass->u2, hidden},
+                                 {&pass->h2, hidden},
+                                 {&pass->dh1, hidden},
+                                 {&pass->dh2, hidden},
+                                 {&pass->norms, pass->rows},
+                                 {&pass->inverse1, width},
+                                 {&pass->inverse2, width},
+                                 {&pass->moments, 2 * pass->blocks * width},
+                                 {&pass->mean, width},
+                                 {&pass->slope, width},
+                                 {&pass->partial, pass->blocks * pass->parameter_count}};
+    memcpy(out, all, sizeof all);
 }
 
 gosset_status gosset__pass_create(gosset__pass *pass, const gosset__shape *shape, size_t rows, gosset__pool *pool,
                                   const gosset__env *env) {
     *pass = (gosset__pass){.env = *env, .pool = pool, .shape = *shape, .rows = rows};
-    float **const buffers[] = {&pass->x,  &pass->z,   &pass->dz,  &pass->u1,    &pass->h1,       &pass->u2,
-                               &pass->h2, &pass->dh1, &pass->dh2, &pass->norms, &pass->inverse1, &pass->inverse2};
-    size_t hidden = rows * shape->width, output = rows * shape->output;
-    const size_t sizes[] = {
-        rows * shape->features, output,      output, hidden, hidden, hidden, hidden, hidden, hidden, rows,
-        shape->width,           shape->width};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        *buffers[i] = gosset__alloc_zero(env, sizes[i] * sizeof(float));
-        if (!*buffers[i]) {
+    pass->parameter_count = gosset__parameters_count(shape);
+    cut(pass);
+    buffer buffers[BUFFERS];
+    list_buffers(pass, buffers);
+    for (size_t i = 0; i < BUFFERS; i++) {
+        *buffers[i].at = gosset__alloc_zero(env, buffers[i].count * sizeof(float));
+        if (!*buffers[i].at) {
             gosset__pass_free(pass);
-            return gosset__no_memory("activations of a batch", sizes[i] * sizeof(float));
+            return gosset__no_memory("activations of a batch", buffers[i].count * sizeof(float));
         }
     }
     return GOSSET_OK;
 }
 
 void gosset__pass_free(gosset__pass *pass) {
-    float *const buffers[] = {pass->x,  pass->z,   pass->dz,  pass->u1,    pass->h1,       pass->u2,
-                              pass->h2, pass->dh1, pass->dh2, pass->norms, pass->inverse1, pass->inverse2};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) gosset__free(&pass->env, buffers[i]);
+    buffer buffers[BUFFERS];
+    list_buffers(pass, buffers);
+    for (size_t i = 0; i < BUFFERS; i++) gosset__free(&pass->env, *buffers[i].at);
     *pass = (gosset__pass){.env = pass->env};
+}
+
+typedef struct job {
+    gosset__pass *pass;
+    const gosset__parameters *parameters;
+} job;
+
+typedef struct piece {
+    size_t first, count;
+} piece;
+
+static piece piece_of(const gosset__pass *pass, size_t item) {
+    const size_t first = item * pass->block_rows, left = pass->rows - first;
+    return (piece){first, left < pass->block_rows ? left : pass->block_rows};
 }
 
 /* ---- forward -------------------------------------------------------------------------------- */
 
-typedef struct job {
-    gosset__pass *pass;
-    const gosset__parameters *parameters, *gradients;
-} job;
+/* x w, and the moments of its columns. */
+static void forward_hidden(const gosset__pass *p, size_t item, piece r, size_t in, const float *x, const float *w,
+                           float *u) {
+    const size_t width = p->shape.width;
+    float *mean = p->moments + 2 * item * width;
+    gosset__linear_forward(r.count, in, width, x + r.first * in, w, NULL, 0, u + r.first * width);
+    gosset__column_moments(r.count, width, 0, width, u + r.first * width, mean, mean + width);
+}
 
 static gosset_status forward_first(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
-    piece r = piece_of(p->rows, ROW_BLOCK, item);
-    size_t in = p->shape.features, out = p->shape.width;
-    gosset__linear_forward(r.count, in, out, p->x + r.first * in, self->parameters->w1, NULL, 0, p->u1 + r.first * out);
-    return GOSSET_OK;
-}
-
-static gosset_status norm_first(void *context, size_t item, uint32_t worker) {
-    (void)worker;
-    const job *self = context;
-    const gosset__pass *p = self->pass;
-    piece c = piece_of(p->shape.width, COLUMN_BLOCK, item);
-    gosset__norm_relu_forward(p->rows, p->shape.width, c.first, c.count, self->parameters->gamma1,
-                              self->parameters->beta1, p->u1, p->inverse1, p->h1);
+    const piece r = piece_of(p, item);
+    const size_t features = p->shape.features;
+    if (p->fill) p->fill(p->fill_context, r.first, r.count, p->x + r.first * features);
+    forward_hidden(p, item, r, features, p->x, self->parameters->w1, p->u1);
     return GOSSET_OK;
 }
 
@@ -81,20 +117,11 @@ static gosset_status forward_second(void *context, size_t item, uint32_t worker)
     (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
-    piece r = piece_of(p->rows, ROW_BLOCK, item);
-    size_t width = p->shape.width;
-    gosset__linear_forward(r.count, width, width, p->h1 + r.first * width, self->parameters->w2, NULL, 0,
-                           p->u2 + r.first * width);
-    return GOSSET_OK;
-}
-
-static gosset_status norm_second(void *context, size_t item, uint32_t worker) {
-    (void)worker;
-    const job *self = context;
-    const gosset__pass *p = self->pass;
-    piece c = piece_of(p->shape.width, COLUMN_BLOCK, item);
-    gosset__norm_relu_forward(p->rows, p->shape.width, c.first, c.count, self->parameters->gamma2,
-                              self->parameters->beta2, p->u2, p->inverse2, p->h2);
+    const piece r = piece_of(p, item);
+    const size_t width = p->shape.width, at = r.first * width;
+    gosset__norm_relu_forward(r.count, width, p->mean, p->inverse1, self->parameters->gamma1, self->parameters->beta1,
+                              p->u1 + at, p->h1 + at);
+    forward_hidden(p, item, r, width, p->h1, self->parameters->w2, p->u2);
     return GOSSET_OK;
 }
 
@@ -102,66 +129,53 @@ static gosset_status forward_last(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
-    piece r = piece_of(p->rows, ROW_BLOCK, item);
-    size_t features = p->shape.features, width = p->shape.width, output = p->shape.output;
+    const gosset__parameters *w = self->parameters;
+    const piece r = piece_of(p, item);
+    const size_t width = p->shape.width, output = p->shape.output, at = r.first * width;
     float *z = p->z + r.first * output;
-    gosset__linear_forward(r.count, width, output, p->h2 + r.first * width, self->parameters->w3,
-                           self->parameters->bias3, 0, z);
+    gosset__norm_relu_forward(r.count, width, p->mean, p->inverse2, w->gamma2, w->beta2, p->u2 + at, p->h2 + at);
+    gosset__linear_forward(r.count, width, output, p->h2 + at, w->w3, w->bias3, 0, z);
     if (p->shape.skip)
-        gosset__linear_forward(r.count, features, output, p->x + r.first * features, self->parameters->skip, NULL, 1,
+        gosset__linear_forward(r.count, p->shape.features, output, p->x + r.first * p->shape.features, w->skip, NULL, 1,
                                z);
     gosset__normalise_forward(r.count, output, z, p->norms + r.first, z);
     return GOSSET_OK;
 }
 
 gosset_status gosset__pass_forward(gosset__pass *pass, const gosset__parameters *parameters) {
-    job self = {pass, parameters, NULL};
-    size_t rows = blocks_of(pass->rows, ROW_BLOCK), columns = blocks_of(pass->shape.width, COLUMN_BLOCK);
+    job self = {pass, parameters};
+    const size_t width = pass->shape.width;
     gosset_status status;
-    GOSSET_TRY(gosset__pool_run(pass->pool, rows, forward_first, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, columns, norm_first, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, rows, forward_second, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, columns, norm_second, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, rows, forward_last, &self));
+    GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, forward_first, &self));
+    gosset__moments_join(pass->rows, pass->block_rows, width, pass->moments, pass->mean, pass->inverse1);
+    GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, forward_second, &self));
+    gosset__moments_join(pass->rows, pass->block_rows, width, pass->moments, pass->mean, pass->inverse2);
+    GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, forward_last, &self));
 out:
     return status;
 }
 
 /* ---- backward ------------------------------------------------------------------------------- */
 
+static gosset__parameters partial_of(const gosset__pass *pass, size_t item) {
+    return gosset__parameters_view(&pass->shape, pass->partial + item * pass->parameter_count);
+}
+
 static gosset_status backward_last(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
-    piece r = piece_of(p->rows, ROW_BLOCK, item);
-    size_t width = p->shape.width, output = p->shape.output;
+    const gosset__parameters g = partial_of(p, item);
+    const piece r = piece_of(p, item);
+    const size_t width = p->shape.width, output = p->shape.output, features = p->shape.features, at = r.first * width;
     float *dz = p->dz + r.first * output;
     gosset__normalise_backward(r.count, output, p->z + r.first * output, p->norms + r.first, dz);
-    gosset__linear_backward_input(r.count, width, output, dz, self->parameters->w3, p->dh2 + r.first * width);
-    return GOSSET_OK;
-}
-
-/* Second norm by columns; the gradients of the last layer's weights ride along. */
-static gosset_status backward_norm_second(void *context, size_t item, uint32_t worker) {
-    (void)worker;
-    const job *self = context;
-    const gosset__pass *p = self->pass;
-    size_t width = p->shape.width, output = p->shape.output, columns = blocks_of(width, COLUMN_BLOCK);
-    size_t weights = blocks_of(width, WEIGHT_BLOCK), skips = blocks_of(p->shape.features, WEIGHT_BLOCK);
-    if (item < columns) {
-        piece c = piece_of(width, COLUMN_BLOCK, item);
-        gosset__norm_relu_backward(p->rows, width, c.first, c.count, self->parameters->gamma2, p->inverse2, p->u2,
-                                   p->h2, p->dh2, self->gradients->gamma2, self->gradients->beta2);
-    } else if (item < columns + weights) {
-        piece w = piece_of(width, WEIGHT_BLOCK, item - columns);
-        gosset__linear_backward_weight(p->rows, width, output, w.first, w.count, p->h2, p->dz, self->gradients->w3);
-    } else if (item == columns + weights) {
-        gosset__linear_backward_bias(p->rows, output, p->dz, self->gradients->bias3);
-    } else if (p->shape.skip && item - columns - weights - 1 < skips) {
-        piece w = piece_of(p->shape.features, WEIGHT_BLOCK, item - columns - weights - 1);
-        gosset__linear_backward_weight(p->rows, p->shape.features, output, w.first, w.count, p->x, p->dz,
-                                       self->gradients->skip);
-    }
+    gosset__linear_backward_weight(r.count, width, output, 0, width, p->h2 + at, dz, g.w3);
+    gosset__linear_backward_bias(r.count, output, dz, g.bias3);
+    if (p->shape.skip)
+        gosset__linear_backward_weight(r.count, features, output, 0, features, p->x + r.first * features, dz, g.skip);
+    gosset__linear_backward_input(r.count, width, output, dz, self->parameters->w3, p->dh2 + at);
+    gosset__norm_relu_backward_sums(r.count, width, p->u2 + at, p->h2 + at, p->dh2 + at, g.gamma2, g.beta2);
     return GOSSET_OK;
 }
 
@@ -169,25 +183,14 @@ static gosset_status backward_second(void *context, size_t item, uint32_t worker
     (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
-    size_t width = p->shape.width, rows = blocks_of(p->rows, ROW_BLOCK);
-    if (item < rows) {
-        piece r = piece_of(p->rows, ROW_BLOCK, item);
-        gosset__linear_backward_input(r.count, width, width, p->dh2 + r.first * width, self->parameters->w2,
-                                      p->dh1 + r.first * width);
-    } else {
-        piece w = piece_of(width, WEIGHT_BLOCK, item - rows);
-        gosset__linear_backward_weight(p->rows, width, width, w.first, w.count, p->h1, p->dh2, self->gradients->w2);
-    }
-    return GOSSET_OK;
-}
-
-static gosset_status backward_norm_first(void *context, size_t item, uint32_t worker) {
-    (void)worker;
-    const job *self = context;
-    const gosset__pass *p = self->pass;
-    piece c = piece_of(p->shape.width, COLUMN_BLOCK, item);
-    gosset__norm_relu_backward(p->rows, p->shape.width, c.first, c.count, self->parameters->gamma1, p->inverse1, p->u1,
-                               p->h1, p->dh1, self->gradients->gamma1, self->gradients->beta1);
+    const gosset__parameters g = partial_of(p, item);
+    const piece r = piece_of(p, item);
+    const size_t width = p->shape.width, at = r.first * width;
+    gosset__norm_backward(r.count, width, self->parameters->gamma2, p->inverse2, p->slope, p->mean, p->u2 + at,
+                          p->dh2 + at);
+    gosset__linear_backward_weight(r.count, width, width, 0, width, p->h1 + at, p->dh2 + at, g.w2);
+    gosset__linear_backward_input(r.count, width, width, p->dh2 + at, self->parameters->w2, p->dh1 + at);
+    gosset__norm_relu_backward_sums(r.count, width, p->u1 + at, p->h1 + at, p->dh1 + at, g.gamma1, g.beta1);
     return GOSSET_OK;
 }
 
@@ -195,24 +198,42 @@ static gosset_status backward_first(void *context, size_t item, uint32_t worker)
     (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
-    piece w = piece_of(p->shape.features, WEIGHT_BLOCK, item);
-    gosset__linear_backward_weight(p->rows, p->shape.features, p->shape.width, w.first, w.count, p->x, p->dh1,
-                                   self->gradients->w1);
+    const gosset__parameters g = partial_of(p, item);
+    const piece r = piece_of(p, item);
+    const size_t width = p->shape.width, features = p->shape.features, at = r.first * width;
+    gosset__norm_backward(r.count, width, self->parameters->gamma1, p->inverse1, p->slope, p->mean, p->u1 + at,
+                          p->dh1 + at);
+    gosset__linear_backward_weight(r.count, features, width, 0, features, p->x + r.first * features, p->dh1 + at, g.w1);
     return GOSSET_OK;
 }
 
-gosset_status gosset__pass_backward(gosset__pass *pass, const gosset__parameters *parameters,
-                                    const gosset__parameters *gradients) {
-    job self = {pass, parameters, gradients};
-    size_t width = pass->shape.width, features = pass->shape.features;
-    size_t rows = blocks_of(pass->rows, ROW_BLOCK), columns = blocks_of(width, COLUMN_BLOCK);
-    size_t weights = blocks_of(width, WEIGHT_BLOCK), inputs = blocks_of(features, WEIGHT_BLOCK);
+/* The sums over the blocks that the norm's way back needs, divided by the rows. */
+static void join_slopes(gosset__pass *pass, const float *gamma_of_first, const float *beta_of_first) {
+    const size_t width = pass->shape.width;
+    gosset__pass_gradients(pass, (size_t)(gamma_of_first - pass->partial), width, pass->slope);
+    gosset__pass_gradients(pass, (size_t)(beta_of_first - pass->partial), width, pass->mean);
+    for (size_t j = 0; j < width; j++) {
+        pass->slope[j] /= (float)pass->rows;
+        pass->mean[j] /= (float)pass->rows;
+    }
+}
+
+gosset_status gosset__pass_backward(gosset__pass *pass, const gosset__parameters *parameters) {
+    job self = {pass, parameters};
+    const gosset__parameters first = partial_of(pass, 0);
     gosset_status status;
-    GOSSET_TRY(gosset__pool_run(pass->pool, rows, backward_last, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, columns + weights + 1 + inputs, backward_norm_second, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, rows + weights, backward_second, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, columns, backward_norm_first, &self));
-    GOSSET_TRY(gosset__pool_run(pass->pool, inputs, backward_first, &self));
+    GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, backward_last, &self));
+    join_slopes(pass, first.gamma2, first.beta2);
+    GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, backward_second, &self));
+    join_slopes(pass, first.gamma1, first.beta1);
+    GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, backward_first, &self));
 out:
     return status;
+}
+
+GOSSET__WIDE void gosset__pass_gradients(const gosset__pass *pass, size_t first, size_t count, float *gradients) {
+    const float *from = pass->partial + first;
+    memcpy(gradients, from, count * sizeof *gradients);
+    for (size_t b = 1; b < pass->blocks; b++)
+        for (size_t i = 0; i < count; i++) gradients[i] += from[b * pass->parameter_count + i];
 }

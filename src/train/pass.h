@@ -8,21 +8,28 @@ typedef struct gosset__pass {
     gosset__env env;
     gosset__pool *pool; /* borrowed */
     gosset__shape shape;
-    size_t rows; /* of a batch */
-    float *x;    /* rows x features: the caller fills it */
-    float *z;    /* rows x output: unit latents */
-    float *dz;   /* rows x output: the caller fills it; used up by the way back */
+    size_t rows;               /* of a batch */
+    size_t block_rows, blocks; /* it is cut into these */
+    float *x;                  /* rows x features: filled by the caller, or by `fill`, block by block */
+    float *z;                  /* rows x output: unit latents */
+    float *dz;                 /* rows x output: the caller fills it; used up by the way back */
+    void (*fill)(void *context, size_t first, size_t count, float *x); /* NULL: x is there */
+    void *fill_context;
     /* between: normalised values and activations of the hidden layers, their gradients, per row and per column */
     float *u1, *h1, *u2, *h2, *dh1, *dh2, *norms, *inverse1, *inverse2;
+    float *moments;      /* blocks x 2 x width: of the columns of a hidden layer */
+    float *mean, *slope; /* width: of a layer's values; of its gradients and of their products with the values */
+    size_t parameter_count;
+    float *partial; /* blocks x parameters: gradients of the blocks */
 } gosset__pass;
 
 gosset_status gosset__pass_create(gosset__pass *pass, const gosset__shape *shape, size_t rows, gosset__pool *pool,
                                   const gosset__env *env);
 void gosset__pass_free(gosset__pass *pass);
 gosset_status gosset__pass_forward(gosset__pass *pass, const gosset__parameters *parameters);
-/** gradients: every parameter's is overwritten. */
-gosset_status gosset__pass_backward(gosset__pass *pass, const gosset__parameters *parameters,
-                                    const gosset__parameters *gradients);
+gosset_status gosset__pass_backward(gosset__pass *pass, const gosset__parameters *parameters);
+/** After the way back: gradients of parameters [first, first + count), the sum of the blocks' in their order. */
+void gosset__pass_gradients(const gosset__pass *pass, size_t first, size_t count, float *gradients);
 
 /**
  * The network for use: population statistics of the hidden layers are taken from `rows` x features sample inputs and

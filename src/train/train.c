@@ -11,7 +11,7 @@ enum {
     SAMPLE_ROWS = 8192,     /* for the population statistics of the hidden layers */
     REHEARSAL_STEPS = 30,   /* timed, then forgotten */
     VALIDATIONS_MAX = 40,   /* of a long training */
-    UPDATE_BLOCK = 1 << 15, /* parameters per piece of an optimizer step */
+    UPDATE_BLOCK = 1 << 12, /* parameters per piece of an optimizer step */
     MINED_MAX = 16          /* negatives kept per row */
 };
 
@@ -48,7 +48,8 @@ static gosset_status allocate_batch(gosset__trainer *trainer) {
     batch->spread = s->spread;
     batch->uniformity = s->uniformity;
     batch->pool = trainer->pool;
-    size_t scratch = loss->scratch_size(batch->anchors, batch->members, batch->features, batch->dimension);
+    size_t scratch = loss->scratch_size(batch->anchors, batch->members, batch->features, batch->dimension,
+                                        gosset__pool_threads(trainer->pool));
     batch->scratch = trainer->loss_scratch = allocate_floats(trainer, &status, scratch);
     batch->radii = trainer->batch_radii = allocate_floats(trainer, &status, batch->rows);
     batch->ids = trainer->batch_ids = (uint32_t *)allocate_floats(trainer, &status, batch->rows);
@@ -56,6 +57,8 @@ static gosset_status allocate_batch(gosset__trainer *trainer) {
     trainer->mined = (uint32_t *)allocate_floats(trainer, &status, trainer->learn.count * trainer->mined_count + 1);
     if (status != GOSSET_OK) return status;
     GOSSET_TRY(gosset__pass_create(&trainer->pass, &trainer->shape, batch->rows, trainer->pool, &trainer->env));
+    trainer->pass.fill = gosset__batch_fill;
+    trainer->pass.fill_context = trainer;
     batch->inputs = trainer->pass.x;
     batch->latents = batch->points = trainer->pass.z;
     batch->gradients = trainer->pass.dz;
@@ -172,6 +175,7 @@ static gosset_status update_block(void *context, size_t item, uint32_t worker) {
     size_t first = decay ? item * UPDATE_BLOCK : self->matrices + (item - self->matrix_blocks) * UPDATE_BLOCK;
     size_t end = decay ? self->matrices : t->parameter_count;
     size_t count = end - first < UPDATE_BLOCK ? end - first : UPDATE_BLOCK;
+    gosset__pass_gradients(&t->pass, first, count, t->gradients + first);
     t->settings.optimizer->update(count, t->step + 1, self->rate, decay, t->parameters + first, t->gradients + first,
                                   t->state + first, t->parameter_count);
     return GOSSET_OK;
@@ -180,7 +184,6 @@ static gosset_status update_block(void *context, size_t item, uint32_t worker) {
 static gosset_status train_step(gosset__trainer *trainer, double *loss) {
     const gosset__optimizer_ops *optimizer = trainer->settings.optimizer;
     gosset__parameters parameters = gosset__parameters_view(&trainer->shape, trainer->parameters);
-    gosset__parameters gradients = gosset__parameters_view(&trainer->shape, trainer->gradients);
     update self = {.trainer = trainer, .matrices = gosset__parameters_matrices(&trainer->shape)};
     size_t others = trainer->parameter_count - self.matrices;
     gosset_status status;
@@ -193,9 +196,9 @@ static gosset_status train_step(gosset__trainer *trainer, double *loss) {
     GOSSET_REQUIRE(isfinite(*loss), GOSSET_E_DIVERGED,
                    "gosset_train: step %llu: the loss is no longer finite; a smaller learning_rate than %g may help",
                    (unsigned long long)trainer->step, (double)trainer->settings.learning_rate);
-    GOSSET_TRY(gosset__pass_backward(&trainer->pass, &parameters, &gradients));
-    GOSSET_TRY(gosset__pool_run(trainer->pool, self.matrix_blocks + (others + UPDATE_BLOCK - 1) / UPDATE_BLOCK,
-                                update_block, &self));
+    GOSSET_TRY(gosset__pass_backward(&trainer->pass, &parameters));
+    GOSSET_TRY(gosset__pool_run_placed(trainer->pool, self.matrix_blocks + (others + UPDATE_BLOCK - 1) / UPDATE_BLOCK,
+                                       update_block, &self));
     trainer->step++;
 out:
     return status;

@@ -112,9 +112,10 @@ gosset_status gosset__points_fill(gosset__trainer *trainer);
 /** mine.c: fills `mined` for the epoch from the current parameters. */
 gosset_status gosset__mine(gosset__trainer *trainer, uint64_t epoch);
 size_t gosset__mined_subset(size_t learn_count); /* rows searched */
-/** batch.c: order of anchors of an epoch; inputs, ids and radii of a step. */
+/** batch.c: order of anchors of an epoch; ids of a step; inputs and radii of some of its rows (context: trainer). */
 void gosset__batch_order(gosset__trainer *trainer, uint64_t epoch);
 void gosset__batch_draw(gosset__trainer *trainer, uint64_t step);
+void gosset__batch_fill(void *context, size_t first, size_t count, float *x);
 /** validate.c: recall@10 of the codes of the current parameters. */
 gosset_status gosset__validate(gosset__trainer *trainer, double *recall);
 /** residual.c: what the cells of the finished map leave of the learn set, made into the model's residual codes. */

@@ -49,6 +49,9 @@ START_TEST(every_item_runs_once_and_results_do_not_depend_on_threads) {
         ck_assert_int_eq(gosset__pool_run(pool, ITEMS, draw, &found), GOSSET_OK);
         ck_assert_mem_eq(found.values, reference.values, sizeof found.values);
         for (int i = 0; i < ITEMS; i++) ck_assert_uint_eq(found.runs[i], 1);
+        ck_assert_int_eq(gosset__pool_run_placed(pool, ITEMS, draw, &found), GOSSET_OK);
+        ck_assert_mem_eq(found.values, reference.values, sizeof found.values);
+        for (int i = 0; i < ITEMS; i++) ck_assert_uint_eq(found.runs[i], 2);
     }
     gosset__pool_free(pool);
 }
@@ -62,6 +65,9 @@ START_TEST(small_runs) {
     for (size_t count = 1; count < 10; count++)
         ck_assert_int_eq(gosset__pool_run(pool, count, draw, &found), GOSSET_OK);
     for (size_t i = 0; i < 9; i++) ck_assert_uint_eq(found.runs[i], 9 - i);
+    for (size_t count = 0; count < 10; count++)
+        ck_assert_int_eq(gosset__pool_run_placed(pool, count, draw, &found), GOSSET_OK);
+    for (size_t i = 0; i < 9; i++) ck_assert_uint_eq(found.runs[i], 2 * (9 - i));
     gosset__pool_free(pool);
 }
 END_TEST
@@ -86,6 +92,8 @@ START_TEST(the_lowest_failure_is_returned_with_its_sentence) {
             char sentence[32];
             snprintf(sentence, sizeof sentence, "item %zu", at);
             ck_assert_int_eq(gosset__pool_run(pool, ITEMS, fail_some, &at), GOSSET_E_CORRUPT);
+            ck_assert_str_eq(gosset_last_error(), sentence);
+            ck_assert_int_eq(gosset__pool_run_placed(pool, ITEMS, fail_some, &at), GOSSET_E_CORRUPT);
             ck_assert_str_eq(gosset_last_error(), sentence);
         }
     static draws found; /* and the pool still works */

@@ -92,6 +92,7 @@ static double plain_norm_relu(const double *inputs, const double *weights) {
 
 START_TEST(norm_and_relu_layer) {
     float values[ROWS * IN + 2 * IN], x[ROWS * IN], y[ROWS * IN], dy[ROWS * IN], inverse[IN], dgamma[IN], dbeta[IN];
+    float moments[4 * IN], mean[IN], slope[IN];
     double inputs[ROWS * IN + 2 * IN], weights[ROWS * IN];
     gosset__rng rng = gosset__rng_make(2, 1);
     fill_normal(&rng, values, sizeof values / sizeof *values);
@@ -101,11 +102,20 @@ START_TEST(norm_and_relu_layer) {
     to_doubles(dy, ROWS * IN, weights);
     memcpy(x, values, sizeof x);
     const float *gamma = values + ROWS * IN, *beta = gamma + IN;
-    gosset__norm_relu_forward(ROWS, IN, 0, 4, gamma, beta, x, inverse, y);
-    gosset__norm_relu_forward(ROWS, IN, 4, IN - 4, gamma, beta, x, inverse, y);
+    const size_t blocks[2] = {ROWS - 2, 2}; /* as in a batch of two blocks, the last one shorter */
+    for (size_t b = 0, at = 0; b < 2; at += blocks[b++] * IN)
+        gosset__column_moments(blocks[b], IN, 0, IN, x + at, moments + 2 * b * IN, moments + (2 * b + 1) * IN);
+    gosset__moments_join(ROWS, ROWS - 2, IN, moments, mean, inverse);
+    for (size_t b = 0, at = 0; b < 2; at += blocks[b++] * IN)
+        gosset__norm_relu_forward(blocks[b], IN, mean, inverse, gamma, beta, x + at, y + at);
     ck_assert_double_eq_tol(weighted(y, weights, ROWS * IN), plain_norm_relu(inputs, weights), 1e-3);
-    gosset__norm_relu_backward(ROWS, IN, 0, 4, gamma, inverse, x, y, dy, dgamma, dbeta);
-    gosset__norm_relu_backward(ROWS, IN, 4, IN - 4, gamma, inverse, x, y, dy, dgamma, dbeta);
+    gosset__norm_relu_backward_sums(ROWS, IN, x, y, dy, dgamma, dbeta);
+    for (int j = 0; j < IN; j++) {
+        slope[j] = dgamma[j] / ROWS;
+        mean[j] = dbeta[j] / ROWS;
+    }
+    for (size_t b = 0, at = 0; b < 2; at += blocks[b++] * IN)
+        gosset__norm_backward(blocks[b], IN, gamma, inverse, slope, mean, x + at, dy + at);
     require_gradient(plain_norm_relu, inputs, 0, ROWS * IN, weights, dy);
     require_gradient(plain_norm_relu, inputs, ROWS * IN, IN, weights, dgamma);
     require_gradient(plain_norm_relu, inputs, ROWS * IN + IN, IN, weights, dbeta);
@@ -208,7 +218,7 @@ static void loss_case_make(loss_case *c, const gosset__loss_ops *ops, uint64_t s
     c->gradients = malloc(rows * DIMENSION * sizeof(float));
     c->radii = malloc(rows * sizeof(float));
     c->ids = malloc(rows * sizeof(uint32_t));
-    c->scratch = malloc(ops->scratch_size(ANCHORS, members, FEATURES, DIMENSION) * sizeof(float));
+    c->scratch = malloc(ops->scratch_size(ANCHORS, members, FEATURES, DIMENSION, 1) * sizeof(float));
     fill_normal(&rng, c->inputs, rows * FEATURES);
     float *norms = c->radii;
     fill_normal(&rng, c->latents, rows * DIMENSION);
@@ -340,11 +350,12 @@ START_TEST(network) {
     fill_normal(&rng, start, count);
     fill_normal(&rng, weights, outputs);
     gosset__parameters p = gosset__parameters_view(&shape, start), m = gosset__parameters_view(&shape, moved);
-    gosset__parameters g = gosset__parameters_view(&shape, gradient);
     network_value(&pass, &p, weights);
     memcpy(pass.dz, weights, outputs * sizeof(float));
     for (size_t i = 0; i < count; i++) gradient[i] = NAN; /* every one must be written */
-    require_ok(gosset__pass_backward(&pass, &p, &g));
+    require_ok(gosset__pass_backward(&pass, &p));
+    gosset__pass_gradients(&pass, 0, 5, gradient);
+    gosset__pass_gradients(&pass, 5, count - 5, gradient + 5);
     for (size_t d = 0; d < DIRECTIONS; d++) {
         double expected = 0, step = 5e-4, values[2];
         fill_normal(&rng, direction, count);
