@@ -2,8 +2,8 @@
 
 enum {
     FIRST_ROWS = 256, /* a small first part gives a bound early: without one every score is a candidate */
-    AHEAD = 4,        /* runs whose codes are fetched while others are scanned; runs are short and far apart */
-    LINES = 48        /* cache lines fetched of each into the second level, at most; the hardware follows from there */
+    DISTANCE = 64,    /* cache lines between those asked for and those compared */
+    PIECE = 4         /* blocks compared between two requests */
 };
 
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent) {
@@ -69,37 +69,56 @@ static void select_rows(gosset__candidates *c, uint32_t filled, uint32_t segment
     if (best->count >= 2 * best->limit) gosset__best_cut(best);
 }
 
-/* Whole blocks are scanned; rows of other cells in the first and last one get the score nothing is below. */
-static void scan_blocks(gosset__candidates *c, gosset__rows run, uint64_t block, uint64_t count, int32_t *scores) {
+/* Codes on their way from memory: they are asked for at the rate at which they are compared, DISTANCE ahead of it. The
+ * processor waits for no more than some dozen lines at once; asked for cell by cell, most of them had to wait in turn.
+ */
+typedef struct stream {
+    uint32_t run;
+    const uint8_t *next, *end;
+} stream;
+
+static void fetch(const gosset__candidates *c, stream *s, size_t lines) {
     const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
-    gosset__codec_scan(c->codec, gosset__codec_view(c->codec, c->query, run.cell), run.cell,
-                       c->store->blocks + block * block_bytes, count, scores);
+    for (; lines > 0; lines--, s->next += 64) {
+        if (s->next == s->end) {
+            if (s->run == c->run_count) return;
+            const gosset__rows *run = &c->runs[s->run++];
+            s->next = c->store->blocks + run->first / GOSSET__SCAN_BLOCK * block_bytes;
+            s->end = c->store->blocks + (run->end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK * block_bytes;
+            gosset__codec_prefetch(c->codec, run->cell);
+        }
+        __builtin_prefetch(s->next);
+    }
+}
+
+/* Whole blocks are scanned; rows of other cells in the first and last one get the score nothing is below. */
+static void scan_blocks(gosset__candidates *c, stream *s, gosset__rows run, uint64_t block, uint64_t count,
+                        int32_t *scores) {
+    const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
     const uint64_t row = block * GOSSET__SCAN_BLOCK, end = row + count * GOSSET__SCAN_BLOCK;
+    for (uint64_t done = 0, now; done < count; done += now) {
+        now = count - done < PIECE ? count - done : PIECE;
+        fetch(c, s, now * block_bytes / 64);
+        gosset__codec_scan_aimed(c->codec, c->query, c->store->blocks + (block + done) * block_bytes, now,
+                                 scores + done * GOSSET__SCAN_BLOCK);
+    }
     for (uint64_t r = row; r < run.first; r++) scores[r - row] = INT32_MIN;
     for (uint64_t r = run.end; r < end; r++) scores[r - row] = INT32_MIN;
 }
 
-static void prefetch(const gosset__candidates *c, uint32_t run) {
-    if (run >= c->run_count) return;
-    const size_t size = c->store->layout.code_size, first = (size_t)c->runs[run].first / GOSSET__SCAN_BLOCK;
-    const size_t end = ((size_t)c->runs[run].end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
-    const size_t lines = (end - first) * GOSSET__SCAN_BLOCK * size / 64;
-    const uint8_t *codes = c->store->blocks + first * GOSSET__SCAN_BLOCK * size;
-    for (size_t line = 0; line < lines && line < LINES; line++) __builtin_prefetch(codes + 64 * line, 0, 2);
-    gosset__codec_prefetch(c->codec, c->runs[run].cell);
-}
-
 void gosset__candidates_scan(gosset__candidates *c, size_t count, gosset__best *best) {
     uint32_t filled = 0, segment_count = 0, room = FIRST_ROWS;
+    stream ahead = {.run = 0};
     gosset__best_start(best, c->items, count);
+    fetch(c, &ahead, DISTANCE);
     for (uint32_t r = 0; r < c->run_count; r++) {
         const gosset__rows run = c->runs[r];
         const uint64_t last = (run.end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
-        prefetch(c, r + AHEAD);
+        gosset__codec_aim(c->codec, c->query, run.cell);
         for (uint64_t block = run.first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
             const uint64_t left = (room - filled) / GOSSET__SCAN_BLOCK;
             now = last - block < left ? last - block : left;
-            scan_blocks(c, run, block, now, c->scores + filled);
+            scan_blocks(c, &ahead, run, block, now, c->scores + filled);
             c->segments[segment_count++] = (gosset__segment){.row = block * GOSSET__SCAN_BLOCK, .position = filled};
             filled += (uint32_t)now * GOSSET__SCAN_BLOCK;
             if (filled < room) continue;

@@ -120,6 +120,7 @@ static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_q
     size_t used = 0;
     take(base, &used, sizeof *query);
     query->subject = take(base, &used, gosset__codec_subject_size(codec));
+    query->aim = take(base, &used, sizeof *query->aim);
     query->views = take(base, &used, gosset__codec_group_count(codec) * gosset__codec_view_size(codec));
     query->coordinates = take(base, &used, codec->cells->dimension * sizeof(int32_t));
     query->scores = take(base, &used, codec->cell_count * sizeof(int32_t));
@@ -289,6 +290,15 @@ const void *gosset__codec_view(const gosset__codec *codec, gosset__codec_query *
 void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks,
                         size_t block_count, int32_t *scores) {
     codec->ops->scan(codec, &view, 1, cell, blocks, block_count, scores, 0);
+}
+
+void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t cell) {
+    codec->ops->aim(codec, gosset__codec_view(codec, query, cell), cell, query->aim);
+}
+
+void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
+                              size_t block_count, int32_t *scores) {
+    codec->ops->scan_aimed(codec, query->aim, blocks, block_count, scores);
 }
 
 void gosset__codec_scan_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,

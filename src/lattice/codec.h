@@ -106,6 +106,11 @@ void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell);
 void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks,
                         size_t block_count, int32_t *scores);
 
+/** The same in pieces: aimed at a cell, any number of its blocks are scanned. */
+void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t cell);
+void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
+                              size_t block_count, int32_t *scores);
+
 /** The same for up to GOSSET__SCAN_MANY queries at once, at scores + q * stride. */
 void gosset__codec_scan_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
                              const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);

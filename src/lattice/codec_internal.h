@@ -7,6 +7,13 @@
 /** No score of a cell is beyond, see gosset__codec_query_set; features of a sketch. */
 enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
 
+/** What a cell leaves of a query: enough to scan its codes piece by piece. */
+typedef struct gosset__aim {
+    const void *view;
+    gosset__window_query rest;
+    _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
+} gosset__aim;
+
 /** One way to code what the cell does not say. Everything here allocates nothing and is thread-safe. */
 typedef struct gosset__code_ops {
     void (*encode)(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code);
@@ -16,6 +23,9 @@ typedef struct gosset__code_ops {
     void (*subject_set)(const gosset__codec *codec, const float *row, void *subject);
     size_t (*view_size)(const gosset__codec *codec);
     void (*view)(const gosset__codec *codec, const void *subject, uint32_t group, void *view);
+    void (*aim)(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim);
+    void (*scan_aimed)(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
+                       int32_t *scores);
     void (*scan)(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
                  const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 } gosset__code_ops;
@@ -43,6 +53,7 @@ struct gosset__codec {
 /** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
 struct gosset__codec_query {
     void *subject;        /* for the codes */
+    gosset__aim *aim;     /* at the cell that is scanned */
     uint8_t *views;       /* of the groups met so far */
     uint64_t met;         /* bits of these */
     int32_t *coordinates; /* the latent's first coordinates for the cells */

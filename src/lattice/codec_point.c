@@ -46,6 +46,17 @@ static void view(const gosset__codec *codec, const void *subject, uint32_t group
     memcpy(view, subject, codec->codes->dimension);
 }
 
+static void aim(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim) {
+    (void)codec;
+    (void)cell;
+    aim->view = view;
+}
+
+static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
+                       int32_t *scores) {
+    codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, aim->view, scores);
+}
+
 static void scan(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
                  const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     (void)cell; /* the points of all cells are of one length: inner products compare as they are */
@@ -53,4 +64,5 @@ static void scan(const gosset__codec *codec, const void *const *views, uint32_t 
         codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, views[i], scores + i * stride);
 }
 
-const gosset__code_ops gosset__code_point = {encode, decode, block, query_size, subject_set, query_size, view, scan};
+const gosset__code_ops gosset__code_point = {encode,     decode, block, query_size, subject_set,
+                                             query_size, view,   aim,   scan_aimed, scan};

@@ -132,6 +132,17 @@ static void view(const gosset__codec *codec, const void *from, uint32_t group, v
     memcpy(features + turned, self->features + turned, (p->features - turned) * sizeof *features);
 }
 
+static void aim(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim) {
+    const gosset__residual *p = codec->residual;
+    aim->rest.values = aim->values;
+    codec->kernels->window_query(view, p->centroids + (size_t)cell * p->features, p->features, &p->windows, &aim->rest);
+}
+
+static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
+                       int32_t *scores) {
+    codec->kernels->scan_windows(blocks, block_count, &codec->residual->windows, &aim->rest, scores);
+}
+
 static void scan(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
                  const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     const gosset__residual *p = codec->residual;
@@ -151,5 +162,5 @@ static void scan(const gosset__codec *codec, const void *const *views, uint32_t 
         kernels->scan_windows(blocks, block_count, &p->windows, &rest[i], scores + i * stride);
 }
 
-const gosset__code_ops gosset__code_residual = {encode,      decode,    block, subject_size,
-                                                subject_set, view_size, view,  scan};
+const gosset__code_ops gosset__code_residual = {encode,    decode, block, subject_size, subject_set,
+                                                view_size, view,   aim,   scan_aimed,   scan};
