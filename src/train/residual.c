@@ -192,33 +192,51 @@ static void sum_rows(fit *f) {
         }
 }
 
-static float product_of_points(const fit *f, size_t a, size_t b) {
-    float sum = 0;
-    for (uint32_t i = 0; i < f->latent; i++) sum += f->points[a * f->latent + i] * f->points[b * f->latent + i];
-    return sum;
+/* Cells `first` to `end` beside all others, a tile of products at a time; `sums` and `rows` are of the nearest so far.
+ */
+typedef struct around {
+    float nearest[CELL_BLOCK], sums[CELL_BLOCK][AXES_MAX];
+    double rows[CELL_BLOCK];
+} around;
+
+static void look_around(const fit *f, size_t cell, size_t first, size_t count, const float *products, float *nearest,
+                        float *sums, double *rows) {
+    for (size_t other = first; other < first + count; other++) {
+        const float inner = products[other - first];
+        if (inner < *nearest - 1e-4f || other == cell) continue;
+        if (inner > *nearest + 1e-4f) { /* what was summed lies farther away */
+            *nearest = inner;
+            *rows = prediction_weight;
+            memset(sums, 0, f->axes * sizeof *sums);
+        }
+        *rows += f->counts[other];
+        for (uint32_t i = 0; i < f->axes && f->counts[other] > 0; i++) sums[i] += f->centroids[other * f->axes + i];
+    }
 }
 
 /* The mean of what the prediction leaves in the cells around, added to the prediction. */
 static gosset_status smooth_block(void *context, size_t block, uint32_t worker) {
     (void)worker;
+    enum { TILE = 256 };
     fit *f = context;
-    const uint32_t axes = f->axes;
-    for (size_t c = block * CELL_BLOCK; c < (block + 1) * CELL_BLOCK && c < f->cells; c++) {
-        float nearest = -HUGE_VALF, sums[AXES_MAX] = {0};
-        double rows = prediction_weight;
-        for (size_t other = 0; other < f->cells; other++) {
-            const float inner = other == c ? -HUGE_VALF : product_of_points(f, c, other);
-            if (inner < nearest - 1e-4f) continue;
-            if (inner > nearest + 1e-4f) { /* what was summed lies farther away */
-                nearest = inner;
-                rows = prediction_weight;
-                memset(sums, 0, sizeof sums);
-            }
-            rows += f->counts[other];
-            for (uint32_t i = 0; i < axes && f->counts[other] > 0; i++) sums[i] += f->centroids[other * axes + i];
-        }
-        for (uint32_t i = 0; i < axes; i++) f->rotated[c * axes + i] += sums[i] / (float)rows;
+    const size_t first = block * CELL_BLOCK, count = f->cells - first < CELL_BLOCK ? f->cells - first : CELL_BLOCK;
+    float products[CELL_BLOCK * TILE];
+    around found = {.nearest = {0}};
+    for (size_t c = 0; c < count; c++) {
+        found.nearest[c] = -HUGE_VALF;
+        found.rows[c] = prediction_weight;
     }
+    for (size_t other = 0; other < f->cells; other += TILE) {
+        const size_t others = f->cells - other < TILE ? f->cells - other : TILE;
+        gosset__product_bt(count, others, f->latent, f->points + first * f->latent, f->points + other * f->latent, 0,
+                           products);
+        for (size_t c = 0; c < count; c++)
+            look_around(f, first + c, other, others, products + c * others, &found.nearest[c], found.sums[c],
+                        &found.rows[c]);
+    }
+    for (size_t c = 0; c < count; c++)
+        for (uint32_t i = 0; i < f->axes; i++)
+            f->rotated[(first + c) * f->axes + i] += found.sums[c][i] / (float)found.rows[c];
     return GOSSET_OK;
 }
 
