@@ -4,6 +4,7 @@
  * additive codes it is better than what FAISS's index does, which stores a quantized length as well.
  */
 #include "faiss_api.h"
+#include "log.h"
 #include "rival.h"
 
 #include <stdio.h>
@@ -187,6 +188,7 @@ static void try_code(code_run *run, const char *name, uint32_t size, const char 
     run->code = bench_add_code(results, name, size);
     snprintf(run->code->factory, sizeof run->code->factory, "%s", factory);
     run->code->bytes = size;
+    if (bench_log_find(run->plan, run->other != NULL, run->code)) return;
     const char *reason = unsuitable(run);
     if (reason) {
         snprintf(run->code->reason, sizeof run->code->reason, "%s", reason);

@@ -46,7 +46,7 @@ static const char usage[] =
     "  --learn-limit N  learn vectors a FAISS code is trained on (default 200000)\n"
     "  --other-query F  further queries, say of another distribution, and\n"
     "  --other-truth F  their neighbours: columns and plots of their own\n"
-    "  --log F          append a CSV line to F as each code is done\n";
+    "  --log F          append a CSV line to F as each code is done; codes it has are not measured again\n";
 
 typedef struct settings {
     const char *command, *index, *model, *rivals, *io, *name, *out;

@@ -1,42 +1,8 @@
 /* The codes: a table for each size, JSON, CSV, a plot of depths over sizes. */
+#include "log.h"
 #include "report.h"
-#include "rival.h"
 
 #include <string.h>
-
-static const char columns[] =
-    "set,family,code,size,bytes,has_cell,ranking,r_at_1,r_at_10,r_at_100,recall_at_10,depth_90,depth_95,depth_99,"
-    "train_seconds,encode_us,scan_ns,reason,other_r_at_1,other_r_at_10,other_r_at_100,other_recall_at_10,"
-    "other_depth_90,other_depth_95,other_depth_99\n";
-
-static void write_csv_quality(FILE *file, const rank_quality *quality) {
-    if (quality->depth[0])
-        fprintf(file, "%.4f,%.4f,%.4f,%.4f,%u,%u,%u", quality->r_at[0], quality->r_at[1], quality->r_at[2],
-                quality->recall_at_10, quality->depth[0], quality->depth[1], quality->depth[2]);
-    else
-        fprintf(file, ",,,,,,");
-}
-
-static void write_csv_line(FILE *file, const bench_plan *plan, const bench_code *code) {
-    fprintf(file, "\"%s\",\"%s\",\"%s\",%u,%.0f,%d,%s,", plan->name, code->name, code->factory, code->size, code->bytes,
-            code->has_cell, code->ranking);
-    write_csv_quality(file, &code->quality);
-    fprintf(file, ",%.1f,%.2f,%.2f,\"", code->train_seconds, code->encode_us, code->scan_ns);
-    for (const char *c = code->reason; *c; c++) fputc(*c == '"' || *c == '\n' ? '\'' : *c, file);
-    fprintf(file, "\",");
-    write_csv_quality(file, &code->other);
-    fputc('\n', file);
-}
-
-void bench_log_code(const bench_plan *plan, const bench_code *code) {
-    if (!plan->log) return;
-    FILE *file = fopen(plan->log, "a");
-    if (!file) bench_fail("%s: cannot be written", plan->log);
-    fseek(file, 0, SEEK_END);
-    if (ftell(file) == 0) fputs(columns, file);
-    write_csv_line(file, plan, code);
-    fclose(file);
-}
 
 static void write_time(FILE *file, const char *format, double time) {
     if (time > 0)
@@ -199,9 +165,9 @@ static void plot(const bench_report *report) {
 void bench_report_codes(const bench_report *report) {
     bench_report_table(report, "-codes.md", "Codes", write_sizes);
     FILE *file = bench_report_file(report, "-codes.csv");
-    fputs(columns, file);
+    bench_log_header(file);
     for (uint32_t i = 0; i < report->results->code_count; i++)
-        write_csv_line(file, report->plan, &report->results->codes[i]);
+        bench_log_line(file, report->plan, &report->results->codes[i]);
     fclose(file);
     write_json(report);
     plot(report);

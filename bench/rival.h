@@ -26,9 +26,6 @@ void bench_gosset_codes(const bench_data *data, const bench_data *other, const b
  *  or those of the plan. */
 void bench_run_cells(const bench_data *data, const bench_plan *plan, const char *models, bench_results *results);
 
-/** Appends the row to the plan's log, if it has one. */
-void bench_log_code(const bench_plan *plan, const bench_code *code);
-
 /** Is `name` in the comma-separated list? A NULL list holds every name. */
 int bench_selected(const char *list, const char *name);
 

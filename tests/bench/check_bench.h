@@ -6,5 +6,6 @@
 
 TCase *bench_cells_cases(void);
 TCase *bench_growth_cases(void);
+TCase *bench_log_cases(void);
 
 #endif

@@ -159,6 +159,7 @@ int main(void) {
     suite_add_tcase(suite, cases);
     suite_add_tcase(suite, bench_cells_cases());
     suite_add_tcase(suite, bench_growth_cases());
+    suite_add_tcase(suite, bench_log_cases());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);
