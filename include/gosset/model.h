@@ -50,6 +50,9 @@ typedef struct gosset_train_config {
     /** Whether the loss sees base vectors with noise like the cell lattice's, then at its points: 1 yes, -1 no, 0 where
      * it is known to help: with the default loss, when codes say what cells leave. */
     int quantize;
+    /** What codes say of a vector's distance from its cell: "windows" (a path in a trellis of levels) or, up to 16
+     * bytes, "additive" (a sum of words); NULL = the kind by which held-out queries find their neighbours earlier. */
+    const char *code;
 } gosset_train_config;
 
 /**
@@ -113,7 +116,8 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_features(const gosset_
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_encode(const gosset_model *model,
                                                                  const gosset_vectors *vectors, uint32_t *cells,
                                                                  uint8_t *codes);
-/** Features that cells and codes stand for: count x feature_dimension floats. */
+/** Features that cells and codes stand for: count x feature_dimension floats. codes NULL: what cells alone stand for,
+ * where codes say what they leave. */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_decode(const gosset_model *model, size_t count,
                                                                  const uint32_t *cells, const uint8_t *codes,
                                                                  float *features);

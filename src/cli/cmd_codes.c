@@ -89,9 +89,7 @@ static gosset_status encode_rows(codes_worker *self, const gosset_vectors *vecto
     if (status == GOSSET_OK)
         status = gosset_model_decode(work->model, vectors->count, self->cells, self->codes, self->decoded);
     if (status != GOSSET_OK || !work->residual) return status;
-    /* A residual code of zero bytes has gain zero: it stands for the centroid alone. */
-    memset(self->codes, 0, vectors->count * work->info.code_bytes);
-    return gosset_model_decode(work->model, vectors->count, self->cells, self->codes, self->centroids);
+    return gosset_model_decode(work->model, vectors->count, self->cells, NULL, self->centroids);
 }
 
 /* What an ideal code would make of a row, seeded by its number: the direction turned, the length that is best then. */

@@ -84,6 +84,13 @@ INLINE void add_windows(window_sums *sums, uint8x16_t bits, const level_tables *
     sums->norm[1] = vpadalq_u16(sums->norm[1], vmull_high_u8(square, weight));
 }
 
+INLINE int32x4_t fixed_scores(float32x4_t s) {
+    const float32x4_t least = vdupq_n_f32(-GOSSET__WINDOW_SCORE_MAX), most = vdupq_n_f32(GOSSET__WINDOW_SCORE_MAX);
+    s = vbslq_f32(vcgtq_f32(s, least), s, least); /* NaN too */
+    s = vbslq_f32(vcltq_f32(s, most), s, most);
+    return vcvtnq_s32_f32(vmulq_f32(s, vdupq_n_f32(GOSSET__WINDOW_SCORE_ONE)));
+}
+
 /* From sums to scores, as the specification orders it. */
 INLINE int32x4_t window_scores(const window_sums sums[3], uint32x4_t selected, const gosset__windows *code,
                                const gosset__window_query *query) {
@@ -100,11 +107,7 @@ INLINE int32x4_t window_scores(const window_sums sums[3], uint32x4_t selected, c
     const float32x4_t along = vmulq_f32(vaddq_f32(vaddq_f32(t[0], t[1]), t[2]), vdupq_n_f32(query->scale));
     const float32x4_t square = vaddq_f32(vaddq_f32(n[0], n[1]), n[2]);
     const float32x4_t inner = vfmaq_f32(along, vmulq_f32(vdupq_n_f32(-0.5f), gain), square);
-    const float32x4_t least = vdupq_n_f32(-GOSSET__WINDOW_SCORE_MAX), most = vdupq_n_f32(GOSSET__WINDOW_SCORE_MAX);
-    float32x4_t s = vfmaq_f32(vdupq_n_f32(-0.5f * query->square), gain, inner);
-    s = vbslq_f32(vcgtq_f32(s, least), s, least); /* NaN too */
-    s = vbslq_f32(vcltq_f32(s, most), s, most);
-    return vcvtnq_s32_f32(vmulq_f32(s, vdupq_n_f32(GOSSET__WINDOW_SCORE_ONE)));
+    return fixed_scores(vfmaq_f32(vdupq_n_f32(-0.5f * query->square), gain, inner));
 }
 
 /* Shifts are of bytes here: what overlaps comes from the word before, byte by byte. */
@@ -155,6 +158,27 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
     for (size_t b = 0; b < block_count; b++, blocks += block_size, scores += GOSSET__SCAN_BLOCK)
         for (size_t c = 0; c < GOSSET__SCAN_BLOCK; c += 4)
             vst1q_s32(scores + c, four_window_codes(blocks + 4 * c, code, query));
+}
+
+static void scan_tables(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
+                        int32_t *scores) {
+    const uint8x16_t mask = vdupq_n_u8(0x0F);
+    const float32x4_t unit = vdupq_n_f32(tables->unit), base = vdupq_n_f32(tables->base);
+    for (size_t b = 0; b < block_count; b++, scores += GOSSET__SCAN_BLOCK) {
+        uint16x8_t first = vdupq_n_u16(0), second = first;
+        for (uint32_t p = 0; p < tables->bytes; p++, blocks += GOSSET__SCAN_BLOCK) {
+            const uint8_t *entries = tables->entries + 128 * (p / 4) + 16 * (p % 4);
+            const uint8x16_t codes = vld1q_u8(blocks);
+            const uint8x16_t low = vqtbl1q_u8(vld1q_u8(entries), vandq_u8(codes, mask));
+            const uint8x16_t high = vqtbl1q_u8(vld1q_u8(entries + 64), vshrq_n_u8(codes, 4));
+            first = vaddq_u16(first, vaddl_u8(vget_low_u8(low), vget_low_u8(high)));
+            second = vaddq_u16(second, vaddl_u8(vget_high_u8(low), vget_high_u8(high)));
+        }
+        const uint16x4_t sums[4] = {vget_low_u16(first), vget_high_u16(first), vget_low_u16(second),
+                                    vget_high_u16(second)};
+        for (int i = 0; i < 4; i++)
+            vst1q_s32(scores + 4 * i, fixed_scores(vfmaq_f32(base, unit, vcvtq_f32_u32(vmovl_u16(sums[i])))));
+    }
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
@@ -375,6 +399,7 @@ const gosset__kernels gosset__kernels_neon = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
+    .scan_tables = scan_tables,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

@@ -53,6 +53,12 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
     }
 }
 
+static int32_t fixed_score(float s) {
+    s = s > -GOSSET__WINDOW_SCORE_MAX ? s : -GOSSET__WINDOW_SCORE_MAX; /* NaN too */
+    s = s < GOSSET__WINDOW_SCORE_MAX ? s : GOSSET__WINDOW_SCORE_MAX;
+    return (int32_t)rintf(s * GOSSET__WINDOW_SCORE_ONE);
+}
+
 /* One code's sums of a class; `before`: the last four bits of each byte of the word in front. */
 static void window_sums(const uint8_t *block, uint32_t c, uint32_t words, uint32_t stride, const int8_t *levels,
                         const int8_t *values, const uint8_t *weights, uint32_t before[4], int32_t *product,
@@ -91,10 +97,21 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
                 query->scale;
             const float n = (steps[0] * steps[0] * (float)norm[0] + steps[1] * steps[1] * (float)norm[1]) +
                             steps[2] * steps[2] * (float)norm[2];
-            float s = fmaf(g, fmaf(-0.5f * g, n, t), -0.5f * query->square);
-            s = s > -GOSSET__WINDOW_SCORE_MAX ? s : -GOSSET__WINDOW_SCORE_MAX; /* NaN too */
-            s = s < GOSSET__WINDOW_SCORE_MAX ? s : GOSSET__WINDOW_SCORE_MAX;
-            scores[b * GOSSET__SCAN_BLOCK + c] = (int32_t)rintf(s * GOSSET__WINDOW_SCORE_ONE);
+            scores[b * GOSSET__SCAN_BLOCK + c] = fixed_score(fmaf(g, fmaf(-0.5f * g, n, t), -0.5f * query->square));
+        }
+}
+
+static void scan_tables(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
+                        int32_t *scores) {
+    for (size_t b = 0; b < block_count; b++, blocks += (size_t)GOSSET__SCAN_BLOCK * tables->bytes)
+        for (uint32_t c = 0; c < GOSSET__SCAN_BLOCK; c++) {
+            uint32_t sum = 0;
+            for (uint32_t p = 0; p < tables->bytes; p++) {
+                const uint8_t *entries = tables->entries + 128 * (p / 4) + 16 * (p % 4);
+                const uint8_t byte = blocks[(size_t)GOSSET__SCAN_BLOCK * p + c];
+                sum += (uint32_t)entries[byte & 15] + entries[64 + (byte >> 4)];
+            }
+            scores[b * GOSSET__SCAN_BLOCK + c] = fixed_score(fmaf(tables->unit, (float)sum, tables->base));
         }
 }
 
@@ -203,6 +220,7 @@ const gosset__kernels gosset__kernels_scalar = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
+    .scan_tables = scan_tables,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

@@ -87,13 +87,16 @@ INLINE __m512i choose_bits(__m512i mask, __m512i a, __m512i b) {
     return _mm512_ternarylogic_epi64(mask, a, b, 0xCA);
 }
 
-/* `half`: minus half the gain; `along` and `square`: inner product and squared length for gain 1. */
-INLINE __m512i scores_of(__m512 gain, __m512 half, __m512 square, __m512 along, float from_centroid) {
-    const __m512 inner = _mm512_fmadd_ps(half, square, along);
-    __m512 s = _mm512_fmadd_ps(gain, inner, _mm512_set1_ps(-0.5f * from_centroid));
+INLINE __m512i fixed_scores(__m512 s) {
     s = _mm512_max_ps(s, _mm512_set1_ps(-GOSSET__WINDOW_SCORE_MAX)); /* NaN gives the second operand */
     s = _mm512_min_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_MAX));
     return _mm512_cvtps_epi32(_mm512_mul_ps(s, _mm512_set1_ps(GOSSET__WINDOW_SCORE_ONE)));
+}
+
+/* `half`: minus half the gain; `along` and `square`: inner product and squared length for gain 1. */
+INLINE __m512i scores_of(__m512 gain, __m512 half, __m512 square, __m512 along, float from_centroid) {
+    const __m512 inner = _mm512_fmadd_ps(half, square, along);
+    return fixed_scores(_mm512_fmadd_ps(gain, inner, _mm512_set1_ps(-0.5f * from_centroid)));
 }
 
 /* From sums to scores, as the specification orders it. */
@@ -286,6 +289,37 @@ static void scan_windows_many(const uint8_t *blocks, size_t block_count, const g
     for (; count >= 4; count -= 4, queries += 4, scores += 4 * stride) MANY_BLOCKS(4);
     for (; count >= 2; count -= 2, queries += 2, scores += 2 * stride) MANY_BLOCKS(2);
     if (count > 0) scan_windows(blocks, block_count, code, queries, scores);
+}
+
+INLINE __m128i sum_of_lanes(__m512i sums) {
+    const __m256i half = _mm256_add_epi16(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
+    return _mm_add_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+/* Four bytes of the codes in a register. Sums of even codes grow in the low bytes of 16 bits, with those of odd codes
+ * above them, which are added up apart and taken away at the end. */
+static void scan_tables(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
+                        int32_t *scores) {
+    const __m512i mask = _mm512_set1_epi8(0x0F);
+    const __m512 unit = _mm512_set1_ps(tables->unit), base = _mm512_set1_ps(tables->base);
+    for (size_t b = 0; b < block_count; b++, scores += GOSSET__SCAN_BLOCK) {
+        __m512i both = _mm512_setzero_si512(), odd = both;
+        for (uint32_t p = 0; p < tables->bytes; p += 4, blocks += 64) {
+            const __m512i codes = _mm512_loadu_si512(blocks);
+            const __m512i low =
+                _mm512_shuffle_epi8(_mm512_load_si512(tables->entries + (size_t)32 * p), _mm512_and_si512(codes, mask));
+            const __m512i high = _mm512_shuffle_epi8(_mm512_load_si512(tables->entries + (size_t)32 * p + 64),
+                                                     _mm512_and_si512(_mm512_srli_epi16(codes, 4), mask));
+            both = _mm512_add_epi16(both, _mm512_add_epi16(low, high));
+            odd = _mm512_add_epi16(odd, _mm512_add_epi16(_mm512_srli_epi16(low, 8), _mm512_srli_epi16(high, 8)));
+        }
+        const __m128i even = sum_of_lanes(_mm512_sub_epi16(both, _mm512_slli_epi16(odd, 8)));
+        const __m128i others = sum_of_lanes(odd);
+        const __m256i in_order = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(even, others)),
+                                                         _mm_unpackhi_epi16(even, others), 1);
+        const __m512 sums = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(in_order));
+        _mm512_storeu_si512(scores, fixed_scores(_mm512_fmadd_ps(unit, sums, base)));
+    }
 }
 
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
@@ -627,6 +661,7 @@ const gosset__kernels gosset__kernels_avx512 = {
     .window_query = window_query,
     .scan_windows = scan_windows,
     .scan_windows_many = scan_windows_many,
+    .scan_tables = scan_tables,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

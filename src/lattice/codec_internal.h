@@ -1,4 +1,4 @@
-/** What the two kinds of code share: the parts of a codec and of its query. */
+/** What the kinds of code share: the parts of a codec and of its query. */
 #ifndef GOSSET_LATTICE_CODEC_INTERNAL_H
 #define GOSSET_LATTICE_CODEC_INTERNAL_H
 
@@ -10,6 +10,7 @@ enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
 /** What a cell leaves of a query: enough to scan its codes piece by piece. */
 typedef struct gosset__aim {
     const void *view;
+    gosset__nibble_tables tables;
     gosset__window_query rest;
     _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
 } gosset__aim;
@@ -17,7 +18,7 @@ typedef struct gosset__aim {
 /** One way to code what the cell does not say. Everything here allocates nothing and is thread-safe. */
 typedef struct gosset__code_ops {
     void (*encode)(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code);
-    void (*decode)(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out);
+    void (*decode)(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out); /* NULL: no code */
     void (*block)(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block);
     size_t (*subject_size)(const gosset__codec *codec);
     void (*subject_set)(const gosset__codec *codec, const float *row, void *subject);
@@ -30,8 +31,10 @@ typedef struct gosset__code_ops {
                  const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 } gosset__code_ops;
 
-extern const gosset__code_ops gosset__code_point;    /* codec_point.c: the nearest point of the code lattice */
-extern const gosset__code_ops gosset__code_residual; /* codec_residual.c: what the cell's centroid leaves */
+extern const gosset__code_ops gosset__code_point; /* codec_point.c: the nearest point of the code lattice */
+/* What the cell's centroid leaves, in two ways. */
+extern const gosset__code_ops gosset__code_windows;  /* codec_windows.c: a path in a trellis of levels */
+extern const gosset__code_ops gosset__code_additive; /* codec_additive.c: a sum of words */
 
 struct gosset__codec {
     gosset__env env;
@@ -47,6 +50,7 @@ struct gosset__codec {
     int8_t *sketches; /* of a residual: the cells' centroids (codec_remote.c) */
     float *squares;   /* their squared lengths */
     float sketch_step;
+    float *products; /* of words, with additive codes */
     gosset__turning turnings[GOSSET__RESIDUAL_MAX_GROUPS];
 };
 
@@ -72,6 +76,9 @@ void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__
 
 /** The axes of groups in bytes, for the views of queries. */
 gosset_status gosset__codec_make_turnings(gosset__codec *codec);
+
+/** Inner products of the words of additive codes, for their encoder. */
+gosset_status gosset__codec_make_products(gosset__codec *codec);
 
 /** Values as int8, 127 = the largest magnitude; returns what one step stands for. */
 float gosset__query_values(const float *from, uint32_t count, int8_t *values);

@@ -102,7 +102,7 @@ gosset_status gosset_model_encode(const gosset_model *model, const gosset_vector
 
 gosset_status gosset_model_decode(const gosset_model *model, size_t count, const uint32_t *cells, const uint8_t *codes,
                                   float *features) {
-    if (!model || !cells || !codes || !features)
+    if (!model || !cells || !features || (!codes && !gosset__model_residual(model)))
         return gosset__fail(GOSSET_E_ARGUMENT,
                             "gosset_model_decode: expected model, cells, codes and features, found NULL");
     const uint32_t cell_count = gosset__codec_cell_count(model->codec);

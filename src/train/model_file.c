@@ -17,7 +17,7 @@ enum {
     SECTION_ENTRY = 32,
     SECTION_ALIGNMENT = 64,
     RESIDUAL = 456, /* features, words, steps, largest gain, groups and turned features of the residual codes */
-    RESIDUAL_SIZE = 40,
+    RESIDUAL_SIZE = 48,
     LEVELS_SIZE = 2 * 16, /* of the classes whose windows overlap */
     HEADER_HASH = 1016,
     IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
@@ -68,6 +68,12 @@ static plan plan_of(const gosset_model *model) {
                   .cells = model->cell_lattice->point_count.word[0]};
 }
 
+/* Of section 7: of windows levels and weights, of additive codes lengths and words. */
+static uint64_t levels_size(const gosset__residual *residual) {
+    if (residual->additive.books > 0) return gosset__books_count(residual) * 4;
+    return LEVELS_SIZE + gosset__windows_places(&residual->windows);
+}
+
 /* Where everything lies; the file's own table must agree. */
 static uint64_t lay_sections(const plan *p, section *sections) {
     const uint64_t columns = p->residual.features, turned = p->residual.turned;
@@ -79,7 +85,7 @@ static uint64_t lay_sections(const plan *p, section *sections) {
         p->cells * columns * 4,
         p->residual.groups * turned * turned * 4,
         p->residual.groups > 0 ? p->cells : 0,
-        columns > 0 ? LEVELS_SIZE + gosset__windows_places(&p->residual.windows) : 0,
+        columns > 0 ? levels_size(&p->residual) : 0,
         8,
         p->query ? (uint64_t)gosset__last_count(&p->shape) * 4 : 0,
     };
@@ -136,6 +142,8 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
     store_float(header + RESIDUAL + 28, windows->gains[15]);
     gosset__store32(header + RESIDUAL + 32, model->residual.groups);
     gosset__store32(header + RESIDUAL + 36, model->residual.turned);
+    gosset__store32(header + RESIDUAL + 40, model->residual.additive.books);
+    store_float(header + RESIDUAL + 44, model->residual.additive.weight);
 }
 
 /* Levels of the last two classes, then the weights of all places. */
@@ -184,7 +192,10 @@ static uint64_t describe_file(const gosset_model *model, section *sections, unsi
     const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,    model->held_out, model->rotation,
                                            model->centroids,       model->turns,     model->group,    levels,
                                            &model->train_seconds,  model->query_last};
-    write_levels(&model->residual.windows, levels);
+    if (model->books)
+        contents[SECTION_LEVELS] = model->books;
+    else
+        write_levels(&model->residual.windows, levels);
     write_header(model, sections, count_sections(&p), contents, file_size, header);
     return file_size;
 }
@@ -213,7 +224,10 @@ gosset_status gosset__model_serialize(const gosset_model *model, const gosset__e
         memcpy(bytes + sections[SECTION_CENTROIDS].offset, model->centroids, sections[SECTION_CENTROIDS].size);
         memcpy(bytes + sections[SECTION_TURNS].offset, model->turns, sections[SECTION_TURNS].size);
         memcpy(bytes + sections[SECTION_GROUPS].offset, model->group, sections[SECTION_GROUPS].size);
-        write_levels(&model->residual.windows, bytes + sections[SECTION_LEVELS].offset);
+        if (model->books)
+            memcpy(bytes + sections[SECTION_LEVELS].offset, model->books, sections[SECTION_LEVELS].size);
+        else
+            write_levels(&model->residual.windows, bytes + sections[SECTION_LEVELS].offset);
     }
     store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
     if (model->query_last)
@@ -300,6 +314,12 @@ out:
     return status;
 }
 
+static int all_finite(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return 0;
+    return 1;
+}
+
 /* The gain's place has weight 0 and no other: the encoder divides by them. */
 static gosset_status read_levels(const unsigned char *from, const char *name, gosset__windows *windows) {
     gosset_status status = GOSSET_OK;
@@ -315,6 +335,37 @@ static gosset_status read_levels(const unsigned char *from, const char *name, go
                            (windows->weights[i] == 0) == (i == 8 * windows->words[0] - 1),
                        GOSSET_E_CORRUPT, "%s: weight of place %u: found %u", name, i, windows->weights[i]);
     gosset__windows_set_roots(windows);
+out:
+    return status;
+}
+
+static gosset_status read_books(const unsigned char *from, size_t size, const char *name, gosset_model *model) {
+    gosset_status status = GOSSET_OK;
+    memcpy(model->books, from, size);
+    GOSSET_REQUIRE(all_finite(model->books, size / sizeof(float)), GOSSET_E_CORRUPT,
+                   "%s: lengths and words: expected finite numbers, found NaN or infinity", name);
+    for (uint32_t l = 1; l < GOSSET__BOOK_WORDS; l++)
+        GOSSET_REQUIRE(model->books[l - 1] <= model->books[l], GOSSET_E_CORRUPT,
+                       "%s: length %u: expected ascending lengths, found %g behind %g", name, l,
+                       (double)model->books[l], (double)model->books[l - 1]);
+out:
+    return status;
+}
+
+/* Models whose codes are points or sums of words have no windows. */
+static gosset_status check_additive(const gosset__residual *residual, const char *name) {
+    gosset_status status = GOSSET_OK;
+    const gosset__additive *additive = &residual->additive;
+    const uint32_t words = residual->windows.words[0] | residual->windows.words[1] | residual->windows.words[2];
+    GOSSET_REQUIRE(words == 0 && (additive->books == 0 || additive->books % 8 == 7) &&
+                       additive->books <= GOSSET__ADDITIVE_BOOKS_MAX,
+                   GOSSET_E_CORRUPT, "%s: additive codes: expected 7, 15, 23 or 31 books, found %u", name,
+                   additive->books);
+    GOSSET_REQUIRE(additive->weight >= 0 && additive->weight < INFINITY &&
+                       residual->features <= GOSSET__RESIDUAL_MAX_FEATURES && residual->groups == 0 &&
+                       (residual->features > 0 || additive->books == 0),
+                   GOSSET_E_CORRUPT, "%s: additive codes: weight %g, %u features, %u groups", name,
+                   (double)additive->weight, residual->features, residual->groups);
 out:
     return status;
 }
@@ -342,7 +393,9 @@ static gosset_status read_residual(const unsigned char *header, const char *name
                        residual->turned <= residual->features,
                    GOSSET_E_CORRUPT, "%s: residual codes: %u groups with %u axes of %u features", name,
                    residual->groups, residual->turned, residual->features);
-    if (residual->features == 0) return GOSSET_OK;
+    residual->additive.books = gosset__load32(header + RESIDUAL + 40);
+    residual->additive.weight = load_float(header + RESIDUAL + 44);
+    if (residual->features == 0 || residual->additive.books > 0) return check_additive(residual, name);
     GOSSET_REQUIRE(sane && windows->words[0] >= 1, GOSSET_E_CORRUPT,
                    "%s: residual codes: expected words, finite steps and a gain, found others", name);
     GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES &&
@@ -387,12 +440,6 @@ out:
     return status;
 }
 
-static int all_finite(const float *values, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i])) return 0;
-    return 1;
-}
-
 static gosset_status fill_model(gosset_model *model, const unsigned char *bytes, const section *sections,
                                 const char *name) {
     gosset_status status = GOSSET_OK;
@@ -409,7 +456,10 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
             GOSSET_REQUIRE(model->group[c] < model->residual.groups, GOSSET_E_CORRUPT,
                            "%s: group of cell %zu: expected less than %u, found %u", name, c, model->residual.groups,
                            model->group[c]);
-        GOSSET_TRY(read_levels(bytes + sections[SECTION_LEVELS].offset, name, &model->residual.windows));
+        if (model->books)
+            GOSSET_TRY(read_books(bytes + sections[SECTION_LEVELS].offset, sections[SECTION_LEVELS].size, name, model));
+        else
+            GOSSET_TRY(read_levels(bytes + sections[SECTION_LEVELS].offset, name, &model->residual.windows));
     }
     if (model->query_last) {
         const size_t query_size = sections[SECTION_QUERY].size;

@@ -33,6 +33,11 @@ typedef struct gosset__residual_fitting {
 gosset_status gosset__residual_turn(gosset__residual_fitting *fit);
 /** x, on the axes of the residuals, on those of a group. */
 void gosset__residual_turn_row(const gosset__residual_fitting *fit, uint32_t group, float *x);
+/** The way back. */
+void gosset__residual_unturn_row(const gosset__residual_fitting *fit, uint32_t group, float *x);
+/** What its cell leaves of a row, and the cell's centroid, on the axes of the residuals, as if the cell had never seen
+ *  the row. */
+void gosset__residual_draw(const gosset__residual_fitting *fit, size_t row, float *rest, float *centroid);
 
 /** Residuals on their groups' axes, as if their cells had never seen them; rows of zeros do not count. */
 typedef struct gosset__residual_sample {
@@ -46,8 +51,51 @@ typedef struct gosset__residual_sample {
 gosset_status gosset__residual_fit_levels(const gosset__residual_sample *sample, uint32_t rounds, gosset__pool *pool,
                                           const gosset__env *env, gosset__windows *windows);
 
-/** residual_choose.c: words, levels, steps and gains of the codes, and the noise of their scores. */
-gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosset__windows *windows, double *noise);
+/** Something that codes rows. All arrays are of fit->axes floats, on the axes of the residuals. Thread-safe. */
+typedef struct gosset__residual_coder gosset__residual_coder;
+struct gosset__residual_coder {
+    /** Writes what the code of a row stands for, centroid included; returns its squared length as scores know it. */
+    float (*code)(const gosset__residual_coder *self, uint32_t group, const float *rest, const float *centroid,
+                  float *decoded);
+};
+
+/** residual_judge.c: ranks of the true neighbours of held-out queries among coded rows of the learn set. */
+typedef struct gosset__residual_judge {
+    const gosset__residual_fitting *fit;
+    uint32_t queries;
+    size_t count;                      /* rows that are ranked */
+    uint32_t *rows;                    /* count: of the learn set */
+    uint32_t *place;                   /* of a row of the learn set among them */
+    float *asked;                      /* queries x axes */
+    uint32_t *truth;                   /* queries x GOSSET__VALIDATION_K: places; UINT32_MAX: none */
+    float *rest, *centroids, *decoded; /* count x axes */
+    float *halves;                     /* count: half squared lengths */
+    float *scores;                     /* count x queries */
+    float *least;                      /* queries x GOSSET__VALIDATION_K: scores of the true neighbours */
+    uint32_t *ranks;                   /* as many: rows that score higher */
+} gosset__residual_judge;
+
+gosset_status gosset__residual_judge_start(gosset__residual_judge *self, const gosset__residual_fitting *fit);
+void gosset__residual_judge_free(gosset__residual_judge *self);
+/** Their mean, in the scale of logarithms; the lower, the better the codes. */
+gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__residual_coder *coder,
+                                          double *rank);
+
+/** residual_additive.c: additive codes of so many books, for features fit->axes. */
+typedef struct gosset__residual_additive {
+    gosset__residual_coder coder;
+    const gosset__kernels *kernels;
+    gosset__additive code;
+    float *books;    /* 16 lengths, then the words of the code */
+    float *products; /* of the words */
+} gosset__residual_additive;
+
+gosset_status gosset__residual_fit_additive(const gosset__residual_fitting *fit, uint32_t books,
+                                            gosset__residual_additive *out);
+void gosset__residual_additive_free(gosset__residual_additive *additive, const gosset__env *env);
+
+/** residual_choose.c: words, levels, steps and gains of codes of windows, and what they are judged. */
+gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows, double *rank);
 
 /** Columns of `from`, with one of zeros at `gap`, cut or padded with zeros to `to_columns`. */
 void gosset__residual_columns(const float *from, uint32_t from_columns, size_t rows, uint32_t gap, uint32_t to_columns,

@@ -1,12 +1,8 @@
 /*
- * How many bits each feature gets. What decides is not the error of the codes but the
- * noise of the scores: the spread, over the neighbours of a query, of
- *
- *     |q - x'|^2 - |q - x|^2 = 2 <q - x, x - x'> + |x - x'|^2
- *
- * An error across all differences of neighbours costs nothing: a decoder that lowered the squared error of 16-byte
- * codes of SIFT descriptors by 30 % found no neighbour earlier. Queries and their true neighbours are of the learn set;
- * what a row did to its own cell's centroid is undone.
+ * How many bits each feature gets in codes of windows: the words of each class with which the true neighbours of
+ * held-out queries come first (residual_judge.c). The error of the codes would not do: a decoder that lowered that of
+ * 16-byte codes of SIFT descriptors by 30 % found no neighbour earlier, since what it repaired was alike for all of
+ * them.
  */
 #include "base/status.h"
 #include "lattice/windows.h"
@@ -17,129 +13,70 @@
 #include <string.h>
 
 enum {
-    ANCHORS = 1000,
-    ROWS_PER_ANCHOR = 4,
-    NEIGHBOURS_EACH = 10,
-    ANCHOR_BLOCK = 8,
+    SAMPLE = 10000,   /* rows that levels are fitted to */
     TRIAL_ROUNDS = 4, /* of Lloyd's algorithm, to compare words */
     FINAL_ROUNDS = 40
 };
 
 static const double largest_gain_at = 0.999; /* of the sizes of residuals */
 
-typedef struct sample {
+typedef struct choosing {
+    gosset__residual_judge *judge;
+    gosset__residual_sample sample;
+    float *rest, *sizes; /* of the sample */
+} choosing;
+
+typedef struct choice {
+    gosset__windows windows;
+    double rank;
+} choice;
+
+/* ---- codes for the judge -------------------------------------------------------------------- */
+
+typedef struct windows_coder {
+    gosset__residual_coder coder;
     const gosset__residual_fitting *fit;
-    uint32_t anchors;
-    uint32_t *found;                /* anchors: neighbours of each, at most NEIGHBOURS_EACH */
-    float *rest;                    /* anchors x NEIGHBOURS_EACH x axes: neighbours' residuals, as if never seen */
-    float *difference;              /* as many: query minus neighbour */
-    float *sizes;                   /* anchors x NEIGHBOURS_EACH */
-    double *noise;                  /* anchors */
-    const gosset__windows *windows; /* tried now */
-} sample;
+    const gosset__windows *windows;
+} windows_coder;
 
-/* ---- sample --------------------------------------------------------------------------------- */
-
-/* out += row * matrix, of `in` rows and `axes` columns. */
-static void add_product(const float *row, const float *matrix, uint32_t in, uint32_t axes, float *out) {
-    for (uint32_t i = 0; i < in; i++)
-        for (uint32_t j = 0; j < axes; j++) out[j] += row[i] * matrix[(size_t)i * axes + j];
-}
-
-static void draw_pair(const sample *self, size_t anchor, uint32_t id, size_t pair) {
-    const gosset__residual_fitting *f = self->fit;
-    const gosset__learn *learn = &f->trainer->learn;
-    const double weight = f->counts[f->cell[id]] + GOSSET__RESIDUAL_PREDICTION_WEIGHT;
-    const float unseen = (float)(weight / (weight - 1));
-    const float *query = learn->anchors + anchor * f->features, *row = learn->rows + (size_t)id * f->features;
-    float *rest = self->rest + pair * f->axes, *difference = self->difference + pair * f->axes;
-    memset(rest, 0, f->axes * sizeof *rest);
-    memset(difference, 0, f->axes * sizeof *difference);
-    add_product(f->x + (size_t)id * f->axes, f->rotation, f->axes, f->axes, rest);
-    for (uint32_t i = 0; i < f->axes; i++) rest[i] *= unseen;
-    for (uint32_t i = 0; i < f->features; i++) {
-        const float step = query[i] - row[i];
-        add_product(&step, f->map + (size_t)i * f->axes, 1, f->axes, difference);
-    }
-    gosset__residual_turn_row(f, f->group[f->cell[id]], rest);
-    gosset__residual_turn_row(f, f->group[f->cell[id]], difference);
-}
-
-static gosset_status draw_block(void *context, size_t block, uint32_t worker) {
-    (void)worker;
-    const sample *self = context;
-    const gosset__learn *learn = &self->fit->trainer->learn;
-    for (size_t a = block * ANCHOR_BLOCK; a < (block + 1) * ANCHOR_BLOCK && a < self->anchors; a++) {
-        uint32_t found = 0;
-        for (uint32_t n = 0; n < learn->k && found < NEIGHBOURS_EACH; n++) {
-            const uint32_t id = learn->neighbours[a * learn->k + n];
-            if (id < self->fit->rows) draw_pair(self, a, id, a * NEIGHBOURS_EACH + found++);
-        }
-        self->found[a] = found;
-        memset(self->rest + (a * NEIGHBOURS_EACH + found) * self->fit->axes, 0,
-               (NEIGHBOURS_EACH - found) * self->fit->axes * sizeof *self->rest);
-    }
-    return GOSSET_OK;
-}
-
-static gosset_status draw(sample *self) {
-    gosset_status status = GOSSET_OK;
-    const gosset__residual_fitting *f = self->fit;
-    const gosset__env *env = &f->trainer->env;
-    const size_t rows = (size_t)self->anchors * NEIGHBOURS_EACH;
-    self->found = gosset__alloc_array(env, self->anchors, sizeof *self->found);
-    self->rest = gosset__alloc_array(env, rows * f->axes, sizeof *self->rest);
-    self->difference = gosset__alloc_array(env, rows * f->axes, sizeof *self->difference);
-    self->sizes = gosset__alloc_array(env, rows, sizeof *self->sizes);
-    self->noise = gosset__alloc_array(env, self->anchors, sizeof *self->noise);
-    GOSSET_REQUIRE(self->found && self->rest && self->difference && self->sizes && self->noise, GOSSET_E_NO_MEMORY,
-                   "residual codes: no memory for a sample of %zu pairs", rows);
-    GOSSET_TRY(gosset__pool_run(f->trainer->pool, (self->anchors + ANCHOR_BLOCK - 1) / ANCHOR_BLOCK, draw_block, self));
-out:
-    return status;
-}
-
-static void release(sample *self) {
-    const gosset__env *env = &self->fit->trainer->env;
-    void *const blocks[] = {self->found, self->rest, self->difference, self->sizes, self->noise};
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) gosset__free(env, blocks[i]);
-}
-
-/* ---- noise ---------------------------------------------------------------------------------- */
-
-/* What the score of a pair is wrong by. */
-static double pair_error(const sample *self, size_t pair) {
+static float code_windows(const gosset__residual_coder *coder, uint32_t group, const float *rest, const float *centroid,
+                          float *decoded) {
+    const windows_coder *self = (const windows_coder *)(const void *)coder;
     const uint32_t axes = self->fit->axes, places = gosset__windows_places(self->windows);
     const uint32_t gap = 8 * self->windows->words[0] - 1;
-    const float *rest = self->rest + pair * axes, *difference = self->difference + pair * axes;
     uint8_t code[GOSSET__WINDOWS_MAX_PLACES];
-    float x[GOSSET__WINDOWS_MAX_PLACES], decoded[GOSSET__WINDOWS_MAX_PLACES];
-    double sum = 0;
-    gosset__residual_columns(rest, axes, 1, gap, places, x);
+    float x[GOSSET__WINDOWS_MAX_PLACES], found[GOSSET__WINDOWS_MAX_PLACES] = {0}, square = 0;
+    memcpy(decoded, rest, axes * sizeof *decoded);
+    gosset__residual_turn_row(self->fit, group, decoded);
+    gosset__residual_columns(decoded, axes, 1, gap, places, x);
     gosset__windows_encode(self->windows, x, code);
-    memset(decoded, 0, places * sizeof *decoded);
-    gosset__windows_add(self->windows, code, decoded);
-    for (uint32_t i = 0, place = 0; i < axes; i++, place++) {
-        if (place == gap) place++;
-        const double error = (double)rest[i] - (place < places ? (double)decoded[place] : 0);
-        sum += error * (2 * (double)difference[i] + error);
+    gosset__windows_add(self->windows, code, found);
+    for (uint32_t i = 0; i < axes; i++) {
+        const uint32_t place = i < gap ? i : i + 1;
+        decoded[i] = place < places ? found[place] : 0;
     }
-    return sum;
+    gosset__residual_unturn_row(self->fit, group, decoded);
+    for (uint32_t i = 0; i < axes; i++) {
+        decoded[i] += centroid[i];
+        square += decoded[i] * decoded[i];
+    }
+    return square;
 }
 
-static gosset_status noise_block(void *context, size_t block, uint32_t worker) {
-    (void)worker;
-    const sample *self = context;
-    for (size_t a = block * ANCHOR_BLOCK; a < (block + 1) * ANCHOR_BLOCK && a < self->anchors; a++) {
-        double sum = 0, squares = 0;
-        const uint32_t found = self->found[a];
-        for (uint32_t n = 0; n < found; n++) {
-            const double error = pair_error(self, a * NEIGHBOURS_EACH + n);
-            sum += error;
-            squares += error * error;
-        }
-        self->noise[a] = found > 1 ? (squares - sum * sum / found) / (found - 1) : 0;
-    }
+/* ---- one choice ----------------------------------------------------------------------------- */
+
+static gosset_status draw(choosing *self) {
+    const gosset__residual_judge *judge = self->judge;
+    const gosset__residual_fitting *f = judge->fit;
+    const gosset__env *env = &f->trainer->env;
+    const size_t count = judge->count < SAMPLE ? judge->count : SAMPLE;
+    self->rest = gosset__alloc_array(env, count, f->axes * sizeof *self->rest);
+    self->sizes = gosset__alloc_array(env, count, sizeof *self->sizes);
+    if (!self->rest || !self->sizes) return gosset__no_memory("residual codes", count * f->axes * sizeof(float));
+    memcpy(self->rest, judge->rest, count * f->axes * sizeof *self->rest);
+    for (size_t r = 0; r < count; r++)
+        gosset__residual_turn_row(f, f->group[f->cell[judge->rows[r]]], self->rest + r * f->axes);
+    self->sample = (gosset__residual_sample){count, f->axes, self->rest};
     return GOSSET_OK;
 }
 
@@ -149,38 +86,28 @@ static int compare_floats(const void *a, const void *b) {
 }
 
 /* The gains follow from the sizes of the residuals in the coded features. */
-static void fit_gains(const sample *self, gosset__windows *windows) {
-    const uint32_t axes = self->fit->axes, places = gosset__windows_places(windows) - 1;
+static void fit_gains(const choosing *self, gosset__windows *windows) {
+    const uint32_t axes = self->sample.axes, places = gosset__windows_places(windows) - 1;
     const uint32_t coded = places < axes ? places : axes;
-    size_t count = 0;
-    for (size_t a = 0; a < self->anchors; a++)
-        for (uint32_t n = 0; n < self->found[a]; n++) {
-            const float *rest = self->rest + (a * NEIGHBOURS_EACH + n) * axes;
-            double square = 0;
-            for (uint32_t i = 0; i < coded; i++) square += (double)rest[i] * (double)rest[i];
-            self->sizes[count++] = (float)sqrt(square / places);
-        }
+    const size_t count = self->sample.count;
+    for (size_t r = 0; r < count; r++) {
+        const float *rest = self->rest + r * axes;
+        double square = 0;
+        for (uint32_t i = 0; i < coded; i++) square += (double)rest[i] * (double)rest[i];
+        self->sizes[r] = (float)sqrt(square / places);
+    }
     qsort(self->sizes, count, sizeof *self->sizes, compare_floats);
     gosset__windows_set_gains(windows, count > 0 ? self->sizes[(size_t)(largest_gain_at * (double)(count - 1))] : 0);
 }
 
-typedef struct choice {
-    gosset__windows windows;
-    double noise; /* HUGE_VAL: not measured yet */
-} choice;
-
-/* Fits levels to the choice's words and measures the noise. */
-static gosset_status measure(sample *self, uint32_t rounds, choice *c) {
+/* Fits levels to the choice's words and asks for the ranks. */
+static gosset_status measure(const choosing *self, uint32_t rounds, choice *c) {
     gosset_status status;
-    gosset__pool *pool = self->fit->trainer->pool;
-    const gosset__residual_sample rows = {(size_t)self->anchors * NEIGHBOURS_EACH, self->fit->axes, self->rest};
+    const gosset__residual_fitting *f = self->judge->fit;
+    const windows_coder coder = {{code_windows}, f, &c->windows};
     fit_gains(self, &c->windows);
-    GOSSET_TRY(gosset__residual_fit_levels(&rows, rounds, pool, &self->fit->trainer->env, &c->windows));
-    self->windows = &c->windows;
-    GOSSET_TRY(gosset__pool_run(pool, (self->anchors + ANCHOR_BLOCK - 1) / ANCHOR_BLOCK, noise_block, self));
-    c->noise = 0;
-    for (uint32_t a = 0; a < self->anchors; a++) c->noise += self->noise[a] / self->anchors;
-    c->noise = sqrt(c->noise);
+    GOSSET_TRY(gosset__residual_fit_levels(&self->sample, rounds, f->trainer->pool, &f->trainer->env, &c->windows));
+    GOSSET_TRY(gosset__residual_judge_rank(self->judge, &coder.coder, &c->rank));
 out:
     return status;
 }
@@ -195,7 +122,7 @@ static int sensible(const gosset__residual_fitting *f, const gosset__windows *w)
 }
 
 /* Moves one word from a class to another as long as that helps. */
-static gosset_status search_words(sample *self, choice *best) {
+static gosset_status search_words(const choosing *self, choice *best) {
     static const uint32_t moves[][2] = {{0, 1}, {1, 0}, {1, 2}, {2, 1}, {0, 2}, {2, 0}}; /* from, to */
     gosset_status status = GOSSET_OK;
     for (int better = 1; better;) {
@@ -208,9 +135,9 @@ static gosset_status search_words(sample *self, choice *best) {
             if (words[moves[m][0]]-- == 0) continue;
             words[moves[m][1]]++;
             gosset__windows_start(&trial.windows, words);
-            if (!sensible(self->fit, &trial.windows)) continue;
+            if (!sensible(self->judge->fit, &trial.windows)) continue;
             GOSSET_TRY(measure(self, TRIAL_ROUNDS, &trial));
-            if (trial.noise >= best->noise) continue;
+            if (trial.rank >= best->rank) continue;
             *best = trial;
             better = 1;
         }
@@ -219,16 +146,14 @@ out:
     return status;
 }
 
-gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosset__windows *windows, double *noise) {
-    const uint32_t words = fit->trainer->settings.residual_words;
-    const gosset__learn *learn = &fit->trainer->learn;
-    const size_t most = learn->count / ROWS_PER_ANCHOR; /* more would only see the same rows again */
-    sample self = {.fit = fit, .anchors = most < ANCHORS ? (uint32_t)most : ANCHORS};
+gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows, double *rank) {
+    const uint32_t words = judge->fit->trainer->settings.residual_words;
     uint32_t start[GOSSET__WINDOW_CLASSES] = {(words + 1) / 2, words / 2, 0};
+    choosing self = {.judge = judge};
     choice best;
     gosset_status status;
     gosset__windows_start(&best.windows, start);
-    while (!sensible(fit, &best.windows)) { /* few dimensions: 4 bits for each, and fewer bytes */
+    while (!sensible(judge->fit, &best.windows)) { /* few dimensions: 4 bits for each, and fewer bytes */
         start[0] = start[1] == 0 ? start[0] - 1 : words;
         start[1] = 0;
         gosset__windows_start(&best.windows, start);
@@ -238,8 +163,9 @@ gosset_status gosset__residual_choose(const gosset__residual_fitting *fit, gosse
     GOSSET_TRY(search_words(&self, &best));
     GOSSET_TRY(measure(&self, FINAL_ROUNDS, &best));
     *windows = best.windows;
-    *noise = best.noise;
+    *rank = best.rank;
 out:
-    release(&self);
+    gosset__free(&judge->fit->trainer->env, self.sizes);
+    gosset__free(&judge->fit->trainer->env, self.rest);
     return status;
 }

@@ -35,6 +35,32 @@ void gosset__residual_turn_row(const gosset__residual_fitting *fit, uint32_t gro
     memcpy(x, out, n * sizeof *x);
 }
 
+void gosset__residual_unturn_row(const gosset__residual_fitting *fit, uint32_t group, float *x) {
+    const uint32_t n = fit->turned;
+    const float *turn = fit->turns + (size_t)group * n * n;
+    float out[GOSSET__RESIDUAL_MAX_TURNED];
+    if (fit->groups == 0) return;
+    for (uint32_t i = 0; i < n; i++) {
+        float sum = 0;
+        for (uint32_t j = 0; j < n; j++) sum += x[j] * turn[(size_t)i * n + j];
+        out[i] = sum;
+    }
+    memcpy(x, out, n * sizeof *x);
+}
+
+void gosset__residual_draw(const gosset__residual_fitting *fit, size_t row, float *rest, float *centroid) {
+    const uint32_t axes = fit->axes, cell = fit->cell[row];
+    const float *x = fit->x + row * axes;
+    const float weight = (float)fit->counts[cell] + (float)GOSSET__RESIDUAL_PREDICTION_WEIGHT;
+    const float unseen = weight / (weight - 1);
+    memset(rest, 0, axes * sizeof *rest);
+    for (uint32_t i = 0; i < axes; i++)
+        for (uint32_t j = 0; j < axes; j++) rest[j] += unseen * x[i] * fit->rotation[(size_t)i * axes + j];
+    memcpy(centroid, fit->rotated + (size_t)cell * axes, axes * sizeof *centroid);
+    gosset__residual_unturn_row(fit, fit->group[cell], centroid);
+    for (uint32_t i = 0; i < axes; i++) centroid[i] -= rest[i] / weight;
+}
+
 /* ---- groups --------------------------------------------------------------------------------- */
 
 static gosset_status assign_block(void *context, size_t block, uint32_t worker) {

@@ -9,6 +9,7 @@ static gosset_train_config config_for(int loop, const gosset_env *env) {
     config.loss = gosset_loss_name((uint32_t)loop / 2);
     config.epochs = 3;
     config.quantize = loop % 2 ? 1 : -1;
+    if (loop % 2 && loop / 2 % 2) config.code = "additive";
     if (loop % 2) config.optimizer = "sgd", config.spreading = "potential";
     return config;
 }

@@ -45,7 +45,7 @@ static void decode(const gosset__codec *codec, uint32_t cell, const uint8_t *cod
     const uint32_t n = p->turned;
     _Alignas(64) float x[MAX_FEATURES];
     memcpy(x, p->centroids + (size_t)cell * p->features, p->features * sizeof *x);
-    gosset__windows_add(&p->windows, code, x);
+    if (code != NULL) gosset__windows_add(&p->windows, code, x);
     if (n > 0) codec->kernels->dot_rows(x, p->turns + (size_t)group_of(p, cell) * n * n, n, n, out);
     memcpy(out + n, x + n, (p->features - n) * sizeof *out);
 }
@@ -162,5 +162,5 @@ static void scan(const gosset__codec *codec, const void *const *views, uint32_t 
         kernels->scan_windows(blocks, block_count, &p->windows, &rest[i], scores + i * stride);
 }
 
-const gosset__code_ops gosset__code_residual = {encode,    decode, block, subject_size, subject_set,
-                                                view_size, view,   aim,   scan_aimed,   scan};
+const gosset__code_ops gosset__code_windows = {encode,    decode, block, subject_size, subject_set,
+                                               view_size, view,   aim,   scan_aimed,   scan};
