@@ -16,8 +16,8 @@
 
 enum {
     ROWS_MAX = 250000, /* of the learn set: enough for 16 thousand means */
-    AXES_MAX = 255,    /* with the gain's place 256 features */
-    ROW_BLOCK = 4096,  /* rows of one matrix product */
+    AXES_MAX = GOSSET__RESIDUAL_MAX_AXES,
+    ROW_BLOCK = 4096, /* rows of one matrix product */
     CELL_BLOCK = 64,
     SMOOTHED_CELLS_MAX = 1 << 16 /* every cell is compared with every other */
 };
@@ -352,20 +352,23 @@ static gosset_status fit_codes(fit *f) {
     gosset__windows windows;
     gosset__residual_additive additive = {.books = NULL};
     gosset_status status;
+    const uint32_t books = 8 * settings->residual_words - 1;
     double ranks[2] = {HUGE_VAL, HUGE_VAL};
     GOSSET_TRY(gosset__residual_judge_start(&judge, f));
     if (settings->code != GOSSET__CODE_ADDITIVE) GOSSET_TRY(gosset__residual_choose(&judge, &windows, &ranks[0]));
     if (settings->code != GOSSET__CODE_WINDOWS) {
-        GOSSET_TRY(gosset__residual_fit_additive(f, 8 * settings->residual_words - 1, &additive));
+        GOSSET_TRY(gosset__residual_fit_additive(f, judge.count, books, &additive));
         GOSSET_TRY(gosset__residual_judge_rank(&judge, &additive.coder, &ranks[1]));
     }
     gosset__log(&f->trainer->env, GOSSET_LOG_INFO,
                 "true neighbours of held-out queries: mean rank %.2f by codes of windows, %.2f by additive codes",
                 ranks[0], ranks[1]);
-    if (ranks[0] <= ranks[1])
+    if (ranks[0] <= ranks[1]) {
         GOSSET_TRY(keep_windows(f, &windows));
-    else
-        GOSSET_TRY(keep_additive(f, &additive.code, additive.books));
+        goto out;
+    }
+    if (gosset__residual_wants_more(f, judge.count)) GOSSET_TRY(gosset__residual_fit_additive(f, 0, books, &additive));
+    GOSSET_TRY(keep_additive(f, &additive.code, additive.books));
 out:
     gosset__residual_additive_free(&additive, &f->trainer->env);
     gosset__residual_judge_free(&judge);

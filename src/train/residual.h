@@ -4,6 +4,10 @@
 
 #include "train/trainer.h"
 
+#include <stdbool.h>
+
+enum { GOSSET__RESIDUAL_MAX_AXES = 255 }; /* with the gain's place 256 features */
+
 /** A cell's prediction weighs as much in its centroid as this many vectors. */
 #define GOSSET__RESIDUAL_PREDICTION_WEIGHT 8.0
 
@@ -59,20 +63,18 @@ struct gosset__residual_coder {
                   float *decoded);
 };
 
-/** residual_judge.c: ranks of the true neighbours of held-out queries among coded rows of the learn set. */
+/** residual_judge.c: ranks of the true neighbours of held-out queries among coded rows of the learn set: the first
+ *  `count`. What is judged should be fitted to the others. */
 typedef struct gosset__residual_judge {
     const gosset__residual_fitting *fit;
     uint32_t queries;
-    size_t count;                      /* rows that are ranked */
-    uint32_t *rows;                    /* count: of the learn set */
-    uint32_t *place;                   /* of a row of the learn set among them */
+    size_t count;
     float *asked;                      /* queries x axes */
-    uint32_t *truth;                   /* queries x GOSSET__VALIDATION_K: places; UINT32_MAX: none */
     float *rest, *centroids, *decoded; /* count x axes */
     float *halves;                     /* count: half squared lengths */
-    float *scores;                     /* count x queries */
     float *least;                      /* queries x GOSSET__VALIDATION_K: scores of the true neighbours */
-    uint32_t *ranks;                   /* as many: rows that score higher */
+    uint32_t *ranks;                   /* blocks of rows x as many: rows that score higher */
+    float *scores;                     /* workers x rows of a block x queries */
 } gosset__residual_judge;
 
 gosset_status gosset__residual_judge_start(gosset__residual_judge *self, const gosset__residual_fitting *fit);
@@ -81,7 +83,7 @@ void gosset__residual_judge_free(gosset__residual_judge *self);
 gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__residual_coder *coder,
                                           double *rank);
 
-/** residual_additive.c: additive codes of so many books, for features fit->axes. */
+/** residual_additive.c: additive codes of so many books, for features fit->axes, fitted to rows from `first` on. */
 typedef struct gosset__residual_additive {
     gosset__residual_coder coder;
     const gosset__kernels *kernels;
@@ -90,8 +92,10 @@ typedef struct gosset__residual_additive {
     float *products; /* of the words */
 } gosset__residual_additive;
 
-gosset_status gosset__residual_fit_additive(const gosset__residual_fitting *fit, uint32_t books,
+gosset_status gosset__residual_fit_additive(const gosset__residual_fitting *fit, size_t first, uint32_t books,
                                             gosset__residual_additive *out);
+/** Whether the rows before `first` would have been used too. */
+bool gosset__residual_wants_more(const gosset__residual_fitting *fit, size_t first);
 void gosset__residual_additive_free(gosset__residual_additive *additive, const gosset__env *env);
 
 /** residual_choose.c: words, levels, steps and gains of codes of windows, and what they are judged. */

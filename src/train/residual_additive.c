@@ -34,7 +34,7 @@ typedef struct additive_fit {
     const gosset__residual_fitting *fit;
     gosset__additive code;
     uint32_t beam, axes;
-    size_t rows;
+    size_t first, rows;
     float *rest, *centroids; /* rows x axes */
     float *left;             /* rows x axes: what the books so far leave */
     float *words, *lengths;  /* of the code */
@@ -87,7 +87,8 @@ static gosset_status draw_block(void *context, size_t block, uint32_t worker) {
     const additive_fit *self = context;
     const size_t first = block * ROW_BLOCK;
     for (size_t r = first; r < first + block_rows(self, first); r++)
-        gosset__residual_draw(self->fit, r, self->rest + r * self->axes, self->centroids + r * self->axes);
+        gosset__residual_draw(self->fit, self->first + r, self->rest + r * self->axes,
+                              self->centroids + r * self->axes);
     return GOSSET_OK;
 }
 
@@ -324,13 +325,15 @@ out:
     return status;
 }
 
-gosset_status gosset__residual_fit_additive(const gosset__residual_fitting *fit, uint32_t books,
+gosset_status gosset__residual_fit_additive(const gosset__residual_fitting *fit, size_t first, uint32_t books,
                                             gosset__residual_additive *out) {
     gosset_status status = GOSSET_OK;
     const gosset__env *env = &fit->trainer->env;
     const size_t words = (size_t)books * WORDS;
+    const size_t rows = fit->rows - first;
     additive_fit self = {
-        .fit = fit, .beam = START_BEAM, .axes = fit->axes, .rows = fit->rows < ROWS_MAX ? fit->rows : ROWS_MAX};
+        .fit = fit, .beam = START_BEAM, .axes = fit->axes, .first = first, .rows = rows < ROWS_MAX ? rows : ROWS_MAX};
+    gosset__residual_additive_free(out, env);
     *out = (gosset__residual_additive){.coder = {code_row}, .kernels = fit->trainer->kernels};
     out->books = gosset__alloc_zero(env, (WORDS + words * fit->axes) * sizeof(float));
     out->products = gosset__alloc_array(env, words * words, sizeof(float));
@@ -345,6 +348,10 @@ gosset_status gosset__residual_fit_additive(const gosset__residual_fitting *fit,
 out:
     release(&self);
     return status;
+}
+
+bool gosset__residual_wants_more(const gosset__residual_fitting *fit, size_t first) {
+    return first > 0 && fit->rows - first < ROWS_MAX;
 }
 
 void gosset__residual_additive_free(gosset__residual_additive *additive, const gosset__env *env) {

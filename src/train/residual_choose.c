@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum {
+    AXES_MAX = GOSSET__RESIDUAL_MAX_AXES,
     SAMPLE = 10000,   /* rows that levels are fitted to */
     TRIAL_ROUNDS = 4, /* of Lloyd's algorithm, to compare words */
     FINAL_ROUNDS = 40
@@ -66,16 +67,17 @@ static float code_windows(const gosset__residual_coder *coder, uint32_t group, c
 /* ---- one choice ----------------------------------------------------------------------------- */
 
 static gosset_status draw(choosing *self) {
-    const gosset__residual_judge *judge = self->judge;
-    const gosset__residual_fitting *f = judge->fit;
+    const gosset__residual_fitting *f = self->judge->fit;
     const gosset__env *env = &f->trainer->env;
-    const size_t count = judge->count < SAMPLE ? judge->count : SAMPLE;
+    const size_t count = f->rows < SAMPLE ? f->rows : SAMPLE;
+    float centroid[AXES_MAX];
     self->rest = gosset__alloc_array(env, count, f->axes * sizeof *self->rest);
     self->sizes = gosset__alloc_array(env, count, sizeof *self->sizes);
     if (!self->rest || !self->sizes) return gosset__no_memory("residual codes", count * f->axes * sizeof(float));
-    memcpy(self->rest, judge->rest, count * f->axes * sizeof *self->rest);
-    for (size_t r = 0; r < count; r++)
-        gosset__residual_turn_row(f, f->group[f->cell[judge->rows[r]]], self->rest + r * f->axes);
+    for (size_t r = 0; r < count; r++) {
+        gosset__residual_draw(f, r, self->rest + r * f->axes, centroid);
+        gosset__residual_turn_row(f, f->group[f->cell[r]], self->rest + r * f->axes);
+    }
     self->sample = (gosset__residual_sample){count, f->axes, self->rest};
     return GOSSET_OK;
 }
