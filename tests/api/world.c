@@ -16,6 +16,7 @@ gosset_model *train_model(const gosset_vectors *learn, gosset_metric metric, uin
     gosset_train_config config = {.struct_size = sizeof config,
                                   .metric = metric,
                                   .code_bytes = 16,
+                                  .cell_lattice = "zn:10:4", /* 3,380 cells: quick */
                                   .width = 32,
                                   .epochs = 1,
                                   .batch_size = 128,

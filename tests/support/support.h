@@ -36,12 +36,19 @@ void file_write(const char *path, const void *data, size_t size);
  *         ck_assert_uint_eq(counting_held(&memory), 0); // nothing leaked
  *     }
  */
+enum { COUNTING_LOG = 4096 };
 typedef struct counting_allocator {
     size_t fail_at;
     _Atomic size_t calls, held; /* blocks */
+    size_t sizes[COUNTING_LOG]; /* asked for, in order */
 } counting_allocator;
 gosset_env counting_env(counting_allocator *memory, size_t fail_at);
 size_t counting_held(const counting_allocator *memory);
+/**
+ * For calls that take seconds: the next n to try, by what a call that went through asked for. All up to `early`; then,
+ * as loops repeat themselves, the first two of every size; at last one more than there are.
+ */
+size_t counting_next(const counting_allocator *whole, size_t early, size_t n);
 
 /** The default surroundings, read; the test fails if that fails. */
 gosset__env default_env(uint32_t threads);

@@ -28,17 +28,18 @@ static float *sheets(size_t count, uint32_t dimension, uint32_t parameters) {
 
 /* One step at a rate of nearly nothing = the network as it starts. */
 START_TEST(training_improves_the_codes) {
-    enum { COUNT = 6000, D = 32 };
+    enum { COUNT = 3000, D = 32 };
     float *data = sheets(COUNT, D, 8);
     gosset_vectors learn = view_of(data, COUNT, D, GOSSET_F32);
     gosset_train_config config = small_config(NULL);
     config.loss = gosset_loss_name((uint32_t)_i / 2);
     config.quantize = _i % 2 ? 1 : -1;
     config.width = 64;
+    config.batch_size = 32;
     config.epochs = 1;
     config.learning_rate = 1e-12f;
     gosset_model *untrained = train_model(&learn, &config);
-    config.epochs = 12;
+    config.epochs = 8;
     config.learning_rate = 0;
     gosset_model *trained = train_model(&learn, &config);
     ck_assert_msg(recall_of(trained) > recall_of(untrained) + 0.02, "%s: recall@10 %.3f untrained, %.3f trained",
@@ -230,13 +231,18 @@ START_TEST(memory_that_runs_out) {
     float *data = clustered_vectors(9, 1000, 4, 12, GOSSET_F32);
     gosset_vectors learn = view_of(data, 1000, 4, GOSSET_F32);
     size_t failures = 0;
-    for (size_t n = 1;; n++, failures++) {
-        counting_allocator memory;
-        gosset_env env = counting_env(&memory, n);
+    counting_allocator all = {0}, memory;
+    gosset_model *model = NULL;
+    for (size_t n = 0;; n = counting_next(&all, 60, n), failures++) { /* the first time nothing fails */
+        gosset_env env = counting_env(n ? &memory : &all, n);
         env.threads = 1;
         gosset_train_config config = _i ? residual_config(&env) : small_config(&env);
         config.epochs = 1;
-        gosset_model *model = NULL;
+        if (n == 0) {
+            model = train_model(&learn, &config);
+            gosset_model_free(model);
+            continue;
+        }
         gosset_status status = gosset_train(&model, &learn, &config);
         if (status == GOSSET_OK) {
             gosset_model_free(model);

@@ -112,14 +112,13 @@ END_TEST
 START_TEST(memory_runs_out) {
     float *shifted, *data = make_data(&shifted);
     const gosset_vectors learn = view_of(data, 1000, D, GOSSET_F32), queries = view_of(shifted, 100, D, GOSSET_F32);
-    /* before the map is trained, and after: check_learning.c goes through what lies between */
     counting_allocator all;
     gosset_env counted = counting_env(&all, 0);
     counted.threads = 1;
     gosset_train_config whole = query_config(&counted, &queries);
     whole.epochs = 1;
     gosset_model_free(train_model(&learn, &whole));
-    for (size_t fail_at = 1;; fail_at = fail_at == 60 ? all.calls - 40 : fail_at + 1) {
+    for (size_t fail_at = 1;; fail_at = counting_next(&all, 60, fail_at)) {
         counting_allocator memory;
         gosset_env env = counting_env(&memory, fail_at);
         env.threads = 1;
