@@ -37,7 +37,9 @@ typedef struct gosset_train_config {
     float uniformity; /* lambda, weight of the spreading term; negative = 0 */
     uint64_t seed;
     const char *checkpoint; /* file written after every epoch and on cancellation; NULL = none */
-    int resume;             /* non-zero: continue from `checkpoint`, which must exist */
+    /** Non-zero: continue from `checkpoint`, which must exist. From that of a finished training, codes of other
+     * `code_bytes` or `code` are fitted to the same map. */
+    int resume;
     /**
      * A sample of queries, for those that are distributed otherwise than the vectors; NULL = none. At least 100 of the
      * learn set's dimension, borrowed for the call. The map of base vectors does not depend on them. Half of

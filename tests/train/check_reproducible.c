@@ -109,6 +109,33 @@ START_TEST(resumed_is_uninterrupted) {
 }
 END_TEST
 
+/* Codes of another size or kind are fitted to the map that is there, and are those of a training of their own. */
+START_TEST(one_map_for_all_sizes) {
+    uint8_t *data = clustered_vectors(6, 1000, D, 30, GOSSET_U8);
+    gosset_vectors learn = view_of(data, 1000, D, GOSSET_U8);
+    char directory[TEMP_PATH_SIZE];
+    temp_directory(directory);
+    gosset_train_config config = residual_config(NULL);
+    config.checkpoint = temp_path(directory, "checkpoint");
+    gosset_model_free(train_model(&learn, &config));
+    config.resume = 1;
+    config.code_bytes = 12;
+    config.code = "additive";
+    gosset_model *refitted = train_model(&learn, &config);
+    config.resume = 0;
+    config.checkpoint = NULL;
+    gosset_model *alone = train_model(&learn, &config);
+    gosset_model_info info = {.struct_size = sizeof info};
+    require_ok(gosset_model_describe(refitted, &info));
+    ck_assert_uint_eq(info.code_bytes, 12);
+    require_same(refitted, alone);
+    gosset_model_free(refitted);
+    gosset_model_free(alone);
+    temp_remove(directory);
+    free(data);
+}
+END_TEST
+
 /* `minutes` only sets the number of epochs: that number gives the same model again. */
 START_TEST(minutes_are_epochs) {
     uint8_t *data = clustered_vectors(6, 1000, D, 30, GOSSET_U8);
@@ -225,6 +252,7 @@ Suite *reproducible_suite(void) {
     tcase_add_test(same, another_seed_is_another_model);
     tcase_add_loop_test(same, resumed_is_uninterrupted, 0, 2 * registered());
     tcase_add_test(same, minutes_are_epochs);
+    tcase_add_test(same, one_map_for_all_sizes);
     tcase_add_test(same, checkpoints_of_something_else);
     tcase_add_loop_test(same, latents_do_not_depend_on_the_batch, 0, 3);
     suite_add_tcase(suite, same);
