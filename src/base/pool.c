@@ -41,9 +41,10 @@ struct gosset__pool {
     uint32_t threads; /* including the caller */
     pthread_mutex_t mutex;
     pthread_cond_t start, done;
-    atomic_uint_fast64_t generation; /* of the current run; it and the next two change under the mutex only */
-    atomic_uint busy;
+    atomic_uint_fast64_t generation; /* of the current run; it and the next three change under the mutex only */
+    atomic_uint busy;                /* workers taking part */
     atomic_int stopping;
+    int open; /* the run may still be joined */
     run run;
     worker workers[]; /* the last is the caller */
 };
@@ -108,10 +109,13 @@ static void *worker_main(void *argument) {
         while (!pool->stopping && pool->generation == seen) pthread_cond_wait(&pool->start, &pool->mutex);
         if (pool->stopping) break;
         seen = pool->generation;
-        pthread_mutex_unlock(&pool->mutex);
-        take_part(pool, self->index);
-        pthread_mutex_lock(&pool->mutex);
-        if (--pool->busy == 0) pthread_cond_signal(&pool->done);
+        if (pool->open) { /* otherwise too late: the others have done it all */
+            pool->busy++;
+            pthread_mutex_unlock(&pool->mutex);
+            take_part(pool, self->index);
+            pthread_mutex_lock(&pool->mutex);
+            if (--pool->busy == 0) pthread_cond_signal(&pool->done);
+        }
         pthread_mutex_unlock(&pool->mutex);
     }
     pthread_mutex_unlock(&pool->mutex);
@@ -204,11 +208,14 @@ static gosset_status share_out(gosset__pool *pool, size_t count, int placed, gos
     pthread_mutex_lock(&pool->mutex);
     run_set(&pool->run, count, placed, work, context, &pool->mutex);
     for (uint32_t i = 0; i < pool->threads; i++) atomic_store(&pool->workers[i].next, count * i / pool->threads);
-    pool->busy = pool->threads - 1;
+    pool->open = 1;
     pool->generation++;
     pthread_cond_broadcast(&pool->start);
     pthread_mutex_unlock(&pool->mutex);
     take_part(pool, pool->threads - 1);
+    pthread_mutex_lock(&pool->mutex);
+    pool->open = 0; /* nothing is left to claim: who has not begun is not waited for */
+    pthread_mutex_unlock(&pool->mutex);
     for (int i = 0; i < LOOKS && pool->busy > 0; i++) look_aside();
     pthread_mutex_lock(&pool->mutex);
     while (pool->busy > 0) pthread_cond_wait(&pool->done, &pool->mutex);
