@@ -99,7 +99,7 @@ void gosset__model_map_to(const gosset_model *model, const gosset__kernels *kern
 
 /** To be called once the folded weights are in: lays them out for the kernels and computes the fingerprint. */
 gosset_status gosset__model_finish(gosset_model *model);
-/** XXH3 of the content, timing left out; model_file.c. */
+/** XXH3 of the content, timing left out; model_write.c. */
 gosset_status gosset__model_fingerprint(const gosset_model *model, uint64_t *fingerprint);
 
 #endif

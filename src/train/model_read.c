@@ -1,108 +1,17 @@
-/* The model file, described byte by byte in FORMAT.md. */
+/* Reading the model file: nothing in it is believed before it is checked. */
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "lattice/windows.h"
-#include "train/network.h"
+#include "train/model_format.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    FORMAT_VERSION = 1,
-    HEADER_SIZE = 1024,
-    SECTION_TABLE = 512, /* offset of the section table */
-    SECTION_ENTRY = 32,
-    SECTION_ALIGNMENT = 64,
-    RESIDUAL = 456, /* features, words, steps, largest gain, groups and turned features of the residual codes */
-    RESIDUAL_SIZE = 48,
-    LEVELS_SIZE = 2 * 16, /* of the classes whose windows overlap */
-    HEADER_HASH = 1016,
-    IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
-    IDENTITY_END = 256
-};
-enum {
-    SECTION_MEAN,
-    SECTION_WEIGHTS,
-    SECTION_HELD_OUT,
-    SECTION_ROTATION,
-    SECTION_CENTROIDS,
-    SECTION_TURNS,
-    SECTION_GROUPS,
-    SECTION_LEVELS,
-    SECTION_TIMING,
-    SECTION_QUERY, /* only where queries have a last layer of their own */
-    SECTION_COUNT
-};
-
-static const char MAGIC[8] = "GOSSETM";
 static const uint64_t FILE_SIZE_MAX = (uint64_t)1 << 32;
 
-typedef struct section {
-    uint64_t offset, size;
-} section;
-
-/** All sizes of a file follow from these. */
-typedef struct plan {
-    gosset__shape shape;
-    uint32_t input, held_out;
-    gosset_metric metric;
-    gosset__residual residual;
-    uint64_t cells;
-    int query; /* queries have a last layer of their own */
-} plan;
-
-static int count_sections(const plan *p) {
-    return p->query ? SECTION_COUNT : SECTION_QUERY;
-}
-
-static plan plan_of(const gosset_model *model) {
-    return (plan){.shape = model->shape,
-                  .input = model->preprocess.input,
-                  .held_out = model->held_out_count,
-                  .metric = model->preprocess.metric,
-                  .residual = model->residual,
-                  .query = model->query_last != NULL,
-                  .cells = model->cell_lattice->point_count.word[0]};
-}
-
-/* Of section 7: of windows levels and weights, of additive codes lengths and words. */
-static uint64_t levels_size(const gosset__residual *residual) {
-    if (residual->additive.books > 0) return gosset__books_count(residual) * 4;
-    return LEVELS_SIZE + gosset__windows_places(&residual->windows);
-}
-
-/* Where everything lies; the file's own table must agree. */
-static uint64_t lay_sections(const plan *p, section *sections) {
-    const uint64_t columns = p->residual.features, turned = p->residual.turned;
-    const uint64_t sizes[SECTION_COUNT] = {
-        (uint64_t)p->shape.features * 4,
-        (uint64_t)gosset__folded_count(&p->shape) * 4,
-        (uint64_t)p->held_out * p->input * 4,
-        p->shape.features * columns * 4,
-        p->cells * columns * 4,
-        p->residual.groups * turned * turned * 4,
-        p->residual.groups > 0 ? p->cells : 0,
-        columns > 0 ? levels_size(&p->residual) : 0,
-        8,
-        p->query ? (uint64_t)gosset__last_count(&p->shape) * 4 : 0,
-    };
-    uint64_t at = HEADER_SIZE;
-    for (int i = 0; i < SECTION_COUNT; i++) {
-        sections[i] = (section){at, sizes[i]};
-        at = gosset__round_up(at + sizes[i], SECTION_ALIGNMENT);
-    }
-    return at;
-}
-
-static void store_double(unsigned char *at, double value) {
-    memcpy(at, &value, 8);
-}
-static void store_float(unsigned char *at, float value) {
-    memcpy(at, &value, 4);
-}
 static double load_double(const unsigned char *at) {
     double value;
     memcpy(&value, at, 8);
@@ -114,151 +23,18 @@ static float load_float(const unsigned char *at) {
     return value;
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static void write_identity(const gosset_model *model, unsigned char *header) {
-    gosset__store32(header + 32, model->preprocess.input);
-    gosset__store32(header + 36, model->shape.features);
-    gosset__store32(header + 40, model->shape.width);
-    gosset__store32(header + 44, model->shape.output);
-    gosset__store32(header + 48, (uint32_t)model->preprocess.metric);
-    gosset__store32(header + 52, model->shape.skip);
-    gosset__store32(header + 56, model->held_out_count);
-    gosset__store32(header + 60, model->epochs);
-    gosset__store64(header + 64, model->seed);
-    gosset__store64(header + 72, model->learn_count);
-    store_double(header + 80, model->validation_recall);
-    store_float(header + 88, model->preprocess.scale);
-    store_float(header + 92, model->preprocess.largest_norm);
-    memcpy(header + 96, model->loss, strlen(model->loss));
-    memcpy(header + 128, model->code_lattice->spec, strlen(model->code_lattice->spec));
-    memcpy(header + 192, model->cell_lattice->spec, strlen(model->cell_lattice->spec));
-    const gosset__windows *windows = &model->residual.windows;
-    gosset__store32(header + RESIDUAL, model->residual.features);
-    for (int k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
-        gosset__store32(header + RESIDUAL + 4 + 4 * k, windows->words[k]);
-        store_float(header + RESIDUAL + 16 + 4 * k, windows->steps[k]);
-    }
-    store_float(header + RESIDUAL + 28, windows->gains[15]);
-    gosset__store32(header + RESIDUAL + 32, model->residual.groups);
-    gosset__store32(header + RESIDUAL + 36, model->residual.turned);
-    gosset__store32(header + RESIDUAL + 40, model->residual.additive.books);
-    store_float(header + RESIDUAL + 44, model->residual.additive.weight);
-}
-
-/* Levels of the last two classes, then the weights of all places. */
-static void write_levels(const gosset__windows *windows, unsigned char *out) {
-    memcpy(out, windows->levels[1], LEVELS_SIZE);
-    memcpy(out + LEVELS_SIZE, windows->weights, gosset__windows_places(windows));
-}
-
-/* The identity and the hashes of all sections but the timing. */
-static uint64_t fingerprint_of(const unsigned char *header) {
-    gosset__hasher hasher;
-    gosset__hasher_start(&hasher, FORMAT_VERSION);
-    gosset__hasher_add(&hasher, header + IDENTITY_FIRST, IDENTITY_END - IDENTITY_FIRST);
-    gosset__hasher_add(&hasher, header + RESIDUAL, RESIDUAL_SIZE);
-    for (int i = 0; i < SECTION_TIMING; i++)
-        gosset__hasher_add(&hasher, header + SECTION_TABLE + i * SECTION_ENTRY + 24, 8);
-    if (gosset__load32(header + 256) > SECTION_QUERY)
-        gosset__hasher_add(&hasher, header + SECTION_TABLE + SECTION_QUERY * SECTION_ENTRY + 24, 8);
-    return gosset__hasher_value(&hasher);
-}
-
-static void write_header(const gosset_model *model, const section *sections, int count, const void *const *contents,
-                         uint64_t file_size, unsigned char *header) {
-    memset(header, 0, HEADER_SIZE);
-    memcpy(header, MAGIC, sizeof MAGIC);
-    gosset__store32(header + 8, FORMAT_VERSION);
-    gosset__store32(header + 12, HEADER_SIZE);
-    gosset__store64(header + 16, file_size);
-    write_identity(model, header);
-    gosset__store32(header + 256, (uint32_t)count);
-    for (int i = 0; i < count; i++) {
-        unsigned char *entry = header + SECTION_TABLE + i * SECTION_ENTRY;
-        gosset__store32(entry, (uint32_t)i);
-        gosset__store64(entry + 8, sections[i].offset);
-        gosset__store64(entry + 16, sections[i].size);
-        gosset__store64(entry + 24, gosset__hash(contents[i], sections[i].size, (uint64_t)i));
-    }
-    gosset__store64(header + 24, fingerprint_of(header));
-    gosset__store64(header + HEADER_HASH, gosset__hash(header, HEADER_HASH, 0));
-}
-
-static uint64_t describe_file(const gosset_model *model, section *sections, unsigned char *header) {
-    const plan p = plan_of(model);
-    const uint64_t file_size = lay_sections(&p, sections);
-    unsigned char levels[LEVELS_SIZE + GOSSET__WINDOWS_MAX_PLACES];
-    const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,    model->held_out, model->rotation,
-                                           model->centroids,       model->turns,     model->group,    levels,
-                                           &model->train_seconds,  model->query_last};
-    if (model->books)
-        contents[SECTION_LEVELS] = model->books;
-    else
-        write_levels(&model->residual.windows, levels);
-    write_header(model, sections, count_sections(&p), contents, file_size, header);
-    return file_size;
-}
-
-gosset_status gosset__model_fingerprint(const gosset_model *model, uint64_t *fingerprint) {
-    section sections[SECTION_COUNT];
-    unsigned char header[HEADER_SIZE];
-    describe_file(model, sections, header);
-    *fingerprint = gosset__load64(header + 24);
-    return GOSSET_OK;
-}
-
-gosset_status gosset__model_serialize(const gosset_model *model, const gosset__env *env, void **data, size_t *size) {
-    section sections[SECTION_COUNT];
-    unsigned char header[HEADER_SIZE];
-    *data = NULL;
-    *size = (size_t)describe_file(model, sections, header);
-    unsigned char *bytes = gosset__alloc_zero(env, *size);
-    if (!bytes) return gosset__no_memory("model file", *size);
-    memcpy(bytes, header, HEADER_SIZE);
-    memcpy(bytes + sections[SECTION_MEAN].offset, model->preprocess.mean, sections[SECTION_MEAN].size);
-    memcpy(bytes + sections[SECTION_WEIGHTS].offset, model->folded, sections[SECTION_WEIGHTS].size);
-    memcpy(bytes + sections[SECTION_HELD_OUT].offset, model->held_out, sections[SECTION_HELD_OUT].size);
-    if (model->rotation) {
-        memcpy(bytes + sections[SECTION_ROTATION].offset, model->rotation, sections[SECTION_ROTATION].size);
-        memcpy(bytes + sections[SECTION_CENTROIDS].offset, model->centroids, sections[SECTION_CENTROIDS].size);
-        memcpy(bytes + sections[SECTION_TURNS].offset, model->turns, sections[SECTION_TURNS].size);
-        memcpy(bytes + sections[SECTION_GROUPS].offset, model->group, sections[SECTION_GROUPS].size);
-        if (model->books)
-            memcpy(bytes + sections[SECTION_LEVELS].offset, model->books, sections[SECTION_LEVELS].size);
-        else
-            write_levels(&model->residual.windows, bytes + sections[SECTION_LEVELS].offset);
-    }
-    store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
-    if (model->query_last)
-        memcpy(bytes + sections[SECTION_QUERY].offset, model->query_last, sections[SECTION_QUERY].size);
-    *data = bytes;
-    return GOSSET_OK;
-}
-
-gosset_status gosset_model_save(const gosset_model *model, const char *path) {
-    if (!model || !path) return gosset__fail(GOSSET_E_ARGUMENT, "gosset_model_save: expected a model and a path");
-    void *data;
-    size_t size;
-    gosset_status status = gosset__model_serialize(model, &model->env, &data, &size);
-    if (status == GOSSET_OK) status = gosset__replace_file(path, data, size);
-    gosset__free(&model->env, data);
-    return status;
-}
-
-/* ---- reading -------------------------------------------------------------------------------- */
-
 /* Magic, version, size and checksum: after this the header is what some writer wrote. */
 static gosset_status check_envelope(const unsigned char *bytes, size_t size, const char *name) {
     if (size < HEADER_SIZE)
         return gosset__fail(GOSSET_E_CORRUPT, "%s: size: expected at least %d bytes, found %zu", name, HEADER_SIZE,
                             size);
-    if (memcmp(bytes, MAGIC, sizeof MAGIC) != 0)
-        return gosset__fail(GOSSET_E_CORRUPT, "%s: not a gosset model: expected \"%s\" at byte 0", name, MAGIC);
+    if (memcmp(bytes, GOSSET__MODEL_MAGIC, sizeof GOSSET__MODEL_MAGIC) != 0)
+        return gosset__fail(GOSSET_E_CORRUPT, "%s: not a gosset model: expected \"%s\" at byte 0", name,
+                            GOSSET__MODEL_MAGIC);
     uint32_t version = gosset__load32(bytes + 8);
-    if (version != FORMAT_VERSION)
+    if (version != GOSSET__MODEL_VERSION)
         return gosset__fail(GOSSET_E_FORMAT_VERSION, "%s: model format: expected version %d, found %u", name,
-                            FORMAT_VERSION, version);
+                            GOSSET__MODEL_VERSION, version);
     if (gosset__load64(bytes + HEADER_HASH) != gosset__hash(bytes, HEADER_HASH, 0))
         return gosset__fail(GOSSET_E_CORRUPT, "%s: header at byte 0: checksum differs", name);
     if (gosset__load32(bytes + 12) != HEADER_SIZE)
@@ -283,7 +59,7 @@ static gosset_status count_cells(const unsigned char *header, const gosset_env *
 }
 
 /* A checksum proves that nothing changed, not that the writer was sane: every count is checked as well. */
-static gosset_status read_shape(const unsigned char *header, const char *name, plan *p) {
+static gosset_status read_shape(const unsigned char *header, const char *name, gosset__model_plan *p) {
     gosset_status status = GOSSET_OK;
     gosset__shape *shape = &p->shape;
     p->input = gosset__load32(header + 32);
@@ -407,19 +183,19 @@ out:
     return status;
 }
 
-static gosset_status check_sections(const unsigned char *bytes, size_t size, const char *name, const plan *p,
-                                    section *sections) {
+static gosset_status check_sections(const unsigned char *bytes, size_t size, const char *name,
+                                    const gosset__model_plan *p, gosset__model_section *sections) {
     gosset_status status = GOSSET_OK;
-    uint64_t expected = lay_sections(p, sections);
+    uint64_t expected = gosset__model_lay_sections(p, sections);
     GOSSET_REQUIRE(expected == size, GOSSET_E_CORRUPT, "%s: size: expected %llu bytes for its shape, found %zu", name,
                    (unsigned long long)expected, size);
-    const int count = count_sections(p);
+    const int count = gosset__model_count_sections(p);
     GOSSET_REQUIRE(gosset__load32(bytes + 256) == (uint32_t)count, GOSSET_E_CORRUPT,
                    "%s: sections: expected %d, found %u", name, count, gosset__load32(bytes + 256));
     uint64_t end = HEADER_SIZE;
     for (int i = 0; i < count; i++) {
         const unsigned char *entry = bytes + SECTION_TABLE + i * SECTION_ENTRY;
-        const section *at = &sections[i];
+        const gosset__model_section *at = &sections[i];
         GOSSET_REQUIRE(gosset__load64(entry + 8) == at->offset && gosset__load64(entry + 16) == at->size,
                        GOSSET_E_CORRUPT, "%s: section %d: expected %llu bytes at byte %llu", name, i,
                        (unsigned long long)at->size, (unsigned long long)at->offset);
@@ -434,13 +210,13 @@ static gosset_status check_sections(const unsigned char *bytes, size_t size, con
     for (; end < size; end++)
         GOSSET_REQUIRE(bytes[end] == 0, GOSSET_E_CORRUPT, "%s: padding at byte %llu: expected 0, found %u", name,
                        (unsigned long long)end, bytes[end]);
-    GOSSET_REQUIRE(gosset__load64(bytes + 24) == fingerprint_of(bytes), GOSSET_E_CORRUPT,
+    GOSSET_REQUIRE(gosset__load64(bytes + 24) == gosset__model_fingerprint_of(bytes), GOSSET_E_CORRUPT,
                    "%s: fingerprint at byte 24: differs from the content", name);
 out:
     return status;
 }
 
-static gosset_status fill_model(gosset_model *model, const unsigned char *bytes, const section *sections,
+static gosset_status fill_model(gosset_model *model, const unsigned char *bytes, const gosset__model_section *sections,
                                 const char *name) {
     gosset_status status = GOSSET_OK;
     memcpy(model->preprocess.mean, bytes + sections[SECTION_MEAN].offset, sections[SECTION_MEAN].size);
@@ -491,8 +267,8 @@ gosset_status gosset__model_parse(gosset_model **out, const void *data, size_t s
                                   const gosset_env *env) {
     const unsigned char *bytes = data;
     gosset_model *model = NULL;
-    plan p = {0};
-    section sections[SECTION_COUNT];
+    gosset__model_plan p = {0};
+    gosset__model_section sections[SECTION_COUNT];
     gosset_status status;
     *out = NULL;
     GOSSET_TRY(check_envelope(bytes, size, name));
