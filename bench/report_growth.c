@@ -63,15 +63,17 @@ static double value_of(const growth_size *size, size_t quantity) {
     return value / quantities[quantity].unit;
 }
 
-/* 0 when a size lacks it: then there is no line. */
+/* 0 when fewer than two sizes have it: then there is no line. */
 static int fit(const growth_run *run, size_t quantity, growth_line *line) {
     double sizes[SIZES_MAX], values[SIZES_MAX];
+    size_t count = 0;
     for (size_t i = 0; i < run->count; i++) {
-        sizes[i] = run->sizes[i].vectors;
-        values[i] = value_of(&run->sizes[i], quantity);
-        if (!(values[i] > 0)) return 0;
+        sizes[count] = run->sizes[i].vectors;
+        values[count] = value_of(&run->sizes[i], quantity);
+        count += values[count] > 0;
     }
-    *line = growth_fit(quantities[quantity].kind, sizes, values, run->count);
+    if (count < 2) return 0;
+    *line = growth_fit(quantities[quantity].kind, sizes, values, count);
     return 1;
 }
 
@@ -160,10 +162,15 @@ static void write_lines(const growth_run *run, FILE *file) {
     for (size_t i = 0; i < QUANTITIES; i++) {
         growth_line line;
         if (!fit(run, i, &line)) continue;
+        fprintf(file, "| %s | %.3f | x %.2f |", quantities[i].name, line.exponent, pow(10, line.exponent));
         const growth_size *last = &run->sizes[run->count - 1];
-        const double step = log(value_of(last, i) / value_of(last - 1, i)) / log(last->vectors / last[-1].vectors);
-        fprintf(file, "| %s | %.3f | x %.2f | x %.2f | *", quantities[i].name, line.exponent, pow(10, line.exponent),
-                pow(10, step));
+        const double step = value_of(last - 1, i) > 0 && value_of(last, i) > 0
+                                ? log(value_of(last, i) / value_of(last - 1, i)) / log(last->vectors / last[-1].vectors)
+                                : NAN;
+        if (isnan(step))
+            fprintf(file, " – | *");
+        else
+            fprintf(file, " x %.2f | *", pow(10, step));
         fprintf(file, quantities[i].format, growth_project(&line, run->project)); /* one of the table above */
         fprintf(file, "* | %s |\n", line.kind == GROWTH_POWER ? "this line" : "straight line of the largest two");
     }
@@ -196,7 +203,8 @@ static void write_points(const growth_run *run, FILE *file, size_t quantity, con
     const double first = run->sizes[0].vectors;
     fprintf(file, "$points%zu << EOD\n", quantity);
     for (size_t i = 0; i < run->count; i++)
-        fprintf(file, "%.0f %g\n", run->sizes[i].vectors, value_of(&run->sizes[i], quantity));
+        if (value_of(&run->sizes[i], quantity) > 0)
+            fprintf(file, "%.0f %g\n", run->sizes[i].vectors, value_of(&run->sizes[i], quantity));
     fprintf(file, "EOD\n$line%zu << EOD\n", quantity);
     for (int i = 0; i <= 30; i++) {
         const double vectors = first * pow(run->project / first, i / 30.0);
