@@ -59,6 +59,7 @@ static void block(const void *context, const uint8_t *codes, size_t count, uint8
 }
 
 gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *codec) {
+    store->lead_size = gosset__codec_lead_size(codec);
     return gosset__store_load_codes(store, block, codec);
 }
 

@@ -143,6 +143,7 @@ static void watch(const void *context, const uint8_t *codes, size_t count, uint8
 }
 
 gosset_status gosset__locator_load(gosset__locator *locator) {
+    locator->store->lead_size = gosset__codec_lead_size(locator->codec);
     gosset_status status = gosset__store_load_codes(locator->store, watch, locator);
     return status != GOSSET_OK ? status : locator->status;
 }

@@ -40,6 +40,7 @@ static size_t draw(gosset__batch *b, uint8_t *block, const gosset__candidates *c
     b->best = carve(block, &used, room, sizeof *b->best);
     b->kept = carve(block, &used, (size_t)room * b->rerank, sizeof *b->kept);
     b->kept_count = carve(block, &used, room, sizeof *b->kept_count);
+    b->whole = carve(block, &used, STRIDE, c->store->layout.code_size);
     b->scores = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->scores);
     b->positions = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->positions);
     return used;
@@ -108,12 +109,16 @@ static void sort_visits(gosset__batch *b, uint32_t cells) {
 
 /* ---- scanning ----------------------------------------------------------------------------------- */
 
+static void prefetch_plane(const uint8_t *plane, uint64_t first, uint64_t end, size_t size) {
+    const size_t from = (size_t)first * size / 64, to = (size_t)end * size / 64;
+    for (size_t line = from; line < to && line < from + LINES; line++) __builtin_prefetch(plane + 64 * line, 0, 2);
+}
+
 static void prefetch(const gosset__candidates *c, uint32_t cell) {
-    const size_t size = c->store->layout.code_size;
-    const size_t first = (size_t)c->store->cell_first[cell] * size / 64,
-                 end = (size_t)c->store->cell_first[cell + 1] * size / 64;
-    for (size_t line = first; line < end && line < first + LINES; line++)
-        __builtin_prefetch(c->store->blocks + 64 * line, 0, 2);
+    const gosset__store *store = c->store;
+    const uint64_t first = store->cell_first[cell], end = store->cell_first[cell + 1];
+    prefetch_plane(store->blocks, first, end, store->lead_size);
+    prefetch_plane(store->tails, first, end, store->layout.code_size - store->lead_size);
     gosset__codec_prefetch(c->codec, cell);
 }
 
@@ -132,13 +137,12 @@ static void select_rows(gosset__batch *b, const gosset__candidates *c, uint64_t 
 static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t cell, const uint16_t *visitors,
                       const void *const *views, uint32_t count) {
     const uint64_t first = c->store->cell_first[cell], end = c->store->cell_first[cell + 1];
-    const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
     const uint64_t last = (end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
     for (uint64_t block = first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
         const uint64_t most = STRIDE / GOSSET__SCAN_BLOCK, row = block * GOSSET__SCAN_BLOCK;
         now = last - block < most ? last - block : most;
-        gosset__codec_scan_many(c->codec, views, count, cell, c->store->blocks + block * block_bytes, now, b->scores,
-                                STRIDE);
+        gosset__codec_scan_many(c->codec, views, count, cell, gosset__store_blocks(c->store, block, now, b->whole), now,
+                                b->scores, STRIDE);
         const uint64_t from = row < first ? first : row, here = row + now * GOSSET__SCAN_BLOCK;
         const uint64_t to = here < end ? here : end;
         for (uint32_t i = 0; i < count; i++)

@@ -38,6 +38,7 @@ typedef struct gosset__batch {
     gosset__best *best;           /* room */
     gosset__ranked *kept;         /* room x rerank: what the scan before this one found */
     uint32_t *kept_count;         /* room */
+    uint8_t *whole;               /* a scan's blocks of both planes */
     int32_t *scores;              /* GOSSET__SCAN_ROWS; as positions */
     uint32_t *positions;
 } gosset__batch;

@@ -1,9 +1,12 @@
 #include "index/candidates.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 enum {
     FIRST_ROWS = 256, /* a small first part gives a bound early: without one every score is a candidate */
     DISTANCE = 64,    /* cache lines between those asked for and those compared */
-    PIECE = 4         /* blocks compared between two requests */
+    PIECE = GOSSET__SCAN_PIECE
 };
 
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent) {
@@ -78,7 +81,7 @@ typedef struct stream {
 } stream;
 
 static void fetch(const gosset__candidates *c, stream *s, size_t lines) {
-    const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
+    const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->lead_size;
     for (; lines > 0; lines--, s->next += 64) {
         if (s->next == s->end) {
             if (s->run == c->run_count) return;
@@ -91,34 +94,40 @@ static void fetch(const gosset__candidates *c, stream *s, size_t lines) {
     }
 }
 
-/* Whole blocks are scanned; rows of other cells in the first and last one get the score nothing is below. */
-static void scan_blocks(gosset__candidates *c, stream *s, gosset__rows run, uint64_t block, uint64_t count,
+/* Scores of whole blocks, or their bounds; rows of other cells in the first and last one get what nothing is below. */
+static void scan_blocks(gosset__candidates *c, stream *s, uint32_t r, bool bounds, uint64_t block, uint64_t count,
                         int32_t *scores) {
-    const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->layout.code_size;
+    const gosset__store *store = c->store;
+    const gosset__rows run = c->runs[r];
+    const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * store->lead_size;
     const uint64_t row = block * GOSSET__SCAN_BLOCK, end = row + count * GOSSET__SCAN_BLOCK;
     for (uint64_t done = 0, now; done < count; done += now) {
+        int32_t *to = scores + done * GOSSET__SCAN_BLOCK;
         now = count - done < PIECE ? count - done : PIECE;
         fetch(c, s, now * block_bytes / 64);
-        gosset__codec_scan_aimed(c->codec, c->query, c->store->blocks + (block + done) * block_bytes, now,
-                                 scores + done * GOSSET__SCAN_BLOCK);
+        if (bounds)
+            gosset__codec_scan_leads(c->codec, c->query, r % GOSSET__AIMS, store->blocks + (block + done) * block_bytes,
+                                     now, to);
+        else
+            gosset__codec_scan_aimed(c->codec, c->query, r % GOSSET__AIMS,
+                                     gosset__store_blocks(store, block + done, now, c->whole), now, to);
     }
-    for (uint64_t r = row; r < run.first; r++) scores[r - row] = INT32_MIN;
-    for (uint64_t r = run.end; r < end; r++) scores[r - row] = INT32_MIN;
+    for (uint64_t r0 = row; r0 < run.first; r0++) scores[r0 - row] = INT32_MIN;
+    for (uint64_t r0 = run.end; r0 < end; r0++) scores[r0 - row] = INT32_MIN;
 }
 
-void gosset__candidates_scan(gosset__candidates *c, size_t count, gosset__best *best) {
+static void scan_whole(gosset__candidates *c, gosset__best *best) {
     uint32_t filled = 0, segment_count = 0, room = FIRST_ROWS;
     stream ahead = {.run = 0};
-    gosset__best_start(best, c->items, count);
     fetch(c, &ahead, DISTANCE);
     for (uint32_t r = 0; r < c->run_count; r++) {
         const gosset__rows run = c->runs[r];
         const uint64_t last = (run.end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
-        gosset__codec_aim(c->codec, c->query, run.cell);
+        gosset__codec_aim(c->codec, c->query, r % GOSSET__AIMS, run.cell);
         for (uint64_t block = run.first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
             const uint64_t left = (room - filled) / GOSSET__SCAN_BLOCK;
             now = last - block < left ? last - block : left;
-            scan_blocks(c, &ahead, run, block, now, c->scores + filled);
+            scan_blocks(c, &ahead, r, false, block, now, c->scores + filled);
             c->segments[segment_count++] = (gosset__segment){.row = block * GOSSET__SCAN_BLOCK, .position = filled};
             filled += (uint32_t)now * GOSSET__SCAN_BLOCK;
             if (filled < room) continue;
@@ -128,5 +137,77 @@ void gosset__candidates_scan(gosset__candidates *c, size_t count, gosset__best *
         }
     }
     select_rows(c, filled, segment_count, best);
+}
+
+/* Rows whose bounds are above the worst candidate's score: few, once there are candidates. */
+typedef struct promising {
+    uint64_t row; /* of position 0 */
+    size_t count; /* positions */
+    uint32_t which;
+} promising;
+
+static promising select_promising(gosset__candidates *c, uint32_t r, uint64_t row, size_t count,
+                                  const gosset__best *best) {
+    const gosset__store *store = c->store;
+    const bool bounded = best->bound.rank != UINT32_MAX; /* of equal scores the rows decide: they do not ascend */
+    const int32_t threshold = bounded ? gosset__score_of_rank(best->bound.rank) - 1 : INT32_MIN;
+    const promising found = {row, c->kernels->select_above(c->scores, count, threshold, c->positions),
+                             r % GOSSET__AIMS};
+    const uint32_t tail = store->layout.code_size - store->lead_size;
+    for (size_t i = 0; i < found.count; i++) {
+        const uint8_t *block = store->tails + (row + c->positions[i]) / GOSSET__SCAN_BLOCK * GOSSET__SCAN_BLOCK * tail;
+        for (uint32_t h = 0; h < tail / 4; h++) __builtin_prefetch(block + 64 * (size_t)h);
+    }
+    return found;
+}
+
+static void score_promising(gosset__candidates *c, const promising *rows, gosset__best *best) {
+    int32_t scores[GOSSET__SCAN_BLOCK];
+    for (size_t i = 0, now; i < rows->count; i += now) {
+        now = rows->count - i < GOSSET__SCAN_BLOCK ? rows->count - i : GOSSET__SCAN_BLOCK;
+        for (uint32_t j = 0; j < now; j++) gosset__store_pick(c->store, rows->row + c->positions[i + j], j, c->whole);
+        gosset__codec_scan_aimed(c->codec, c->query, rows->which, c->whole, 1, scores);
+        for (uint32_t j = 0; j < now; j++)
+            gosset__best_add(best, rows->row + c->positions[i + j], gosset__rank_of_score(scores[j]));
+    }
+}
+
+/* The best cell goes first: what is found there is what the others have to beat. */
+static void put_best_first(gosset__candidates *c) {
+    uint32_t r = 0;
+    while (r < c->run_count && c->runs[r].cell != c->cells[0]) r++;
+    if (r == c->run_count) return; /* it is empty or too far */
+    const gosset__rows best = c->runs[r];
+    memmove(c->runs + 1, c->runs, r * sizeof *c->runs);
+    c->runs[0] = best;
+}
+
+/* What the first plane promises of a cell is looked at in the second while the next cell is scanned. */
+static void scan_by_bounds(gosset__candidates *c, gosset__best *best) {
+    promising found = {.count = 0};
+    stream ahead = {.run = 0};
+    put_best_first(c);
+    fetch(c, &ahead, DISTANCE);
+    for (uint32_t r = 0; r < c->run_count; r++) {
+        const gosset__rows run = c->runs[r];
+        const uint64_t last = (run.end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+        gosset__codec_aim(c->codec, c->query, r % GOSSET__AIMS, run.cell);
+        for (uint64_t block = run.first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
+            const uint64_t most = GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK;
+            now = last - block < most ? last - block : most;
+            scan_blocks(c, &ahead, r, true, block, now, c->scores);
+            score_promising(c, &found, best);
+            found = select_promising(c, r, block * GOSSET__SCAN_BLOCK, now * GOSSET__SCAN_BLOCK, best);
+        }
+    }
+    score_promising(c, &found, best);
+}
+
+void gosset__candidates_scan(gosset__candidates *c, size_t count, gosset__best *best) {
+    gosset__best_start(best, c->items, count);
+    if (c->store->lead_size < c->store->layout.code_size && count <= GOSSET__BEST_HEAP)
+        scan_by_bounds(c, best);
+    else
+        scan_whole(c, best); /* among many candidates even poor bounds are */
     gosset__best_cut(best);
 }

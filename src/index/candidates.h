@@ -6,6 +6,7 @@
 #include "index/topk.h"
 #include "lattice/codec.h"
 
+enum { GOSSET__SCAN_PIECE = 4 };   /* blocks compared between two requests for memory ahead */
 enum { GOSSET__SCAN_ROWS = 4096 }; /* scores held at once: 16 KiB, half of a first-level cache */
 
 /** The rows [first, end) of a cell: scores of another cell start from another offset. */
@@ -31,6 +32,7 @@ typedef struct gosset__candidates {
     gosset__rows *runs;             /* probe: ascending */
     uint64_t *cell_bits;            /* a bit per cell, all zero between queries */
     uint64_t *cell_words;           /* a bit per word of cell_bits, likewise */
+    uint8_t *whole;                 /* GOSSET__SCAN_PIECE blocks of both planes */
     int32_t *scores;                /* GOSSET__SCAN_ROWS */
     uint32_t *positions;            /* GOSSET__SCAN_ROWS */
     gosset__segment *segments;      /* GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK */

@@ -205,12 +205,18 @@ typedef struct load_context {
     const void *context;
     uint8_t *pending;
     size_t pending_count;
-    uint64_t next; /* block */
+    uint8_t *whole; /* block */
+    uint64_t next;  /* block */
 } load_context;
 
 static void emit_block(load_context *load, const uint8_t *codes, size_t count) {
-    size_t size = (size_t)GOSSET__SCAN_BLOCK * load->store->layout.code_size;
-    load->block(load->context, codes, count, load->store->blocks + load->next++ * size);
+    const gosset__store *store = load->store;
+    const size_t lead = (size_t)GOSSET__SCAN_BLOCK * store->lead_size;
+    const size_t tail = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size - lead;
+    load->block(load->context, codes, count, load->whole);
+    memcpy(store->blocks + load->next * lead, load->whole, lead);
+    memcpy(store->tails + load->next * tail, load->whole + lead, tail);
+    load->next++;
 }
 
 static gosset_status load_codes(void *context, const uint8_t *codes, size_t count) {
@@ -249,6 +255,29 @@ static uint8_t *allocate_blocks(const gosset__env *env, size_t count, size_t blo
     return blocks;
 }
 
+const uint8_t *gosset__store_blocks(const gosset__store *store, uint64_t first, uint64_t count, uint8_t *room) {
+    const size_t lead = (size_t)GOSSET__SCAN_BLOCK * store->lead_size;
+    const size_t tail = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size - lead;
+    if (tail == 0) return store->blocks + first * lead;
+    uint8_t *to = room;
+    for (uint64_t block = first; block < first + count; block++) {
+        memcpy(to, store->blocks + block * lead, lead);
+        memcpy(to + lead, store->tails + block * tail, tail);
+        to += lead + tail;
+    }
+    return room;
+}
+
+void gosset__store_pick(const gosset__store *store, uint64_t row, uint32_t place, uint8_t *block) {
+    const uint32_t lead = store->lead_size, tail = store->layout.code_size - lead;
+    const uint64_t from = row / GOSSET__SCAN_BLOCK * GOSSET__SCAN_BLOCK;
+    const uint8_t *word = store->blocks + from * lead + 4 * (row % GOSSET__SCAN_BLOCK);
+    uint8_t *to = block + 4 * (size_t)place;
+    for (uint32_t h = 0; h < lead / 4; h++, word += 64, to += 64) memcpy(to, word, 4);
+    word = store->tails + from * tail + 4 * (row % GOSSET__SCAN_BLOCK);
+    for (uint32_t h = 0; h < tail / 4; h++, word += 64, to += 64) memcpy(to, word, 4);
+}
+
 gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn block, const void *context) {
     gosset_status status = GOSSET_OK;
     size_t block_size = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size;
@@ -256,10 +285,13 @@ gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn bl
     if (store->blocks != NULL) return gosset__fail(GOSSET_E_STATE, "%s: codes are loaded already", store->directory);
     store->block_count = (store->row_count + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
     store->blocks = allocate_blocks(&store->env, (size_t)store->block_count, block_size);
-    load.pending = gosset__alloc(&store->env, block_size);
+    load.pending = gosset__alloc(&store->env, 2 * block_size);
     GOSSET_REQUIRE(store->blocks != NULL && load.pending != NULL, GOSSET_E_NO_MEMORY,
                    "%s: no memory for %llu codes of %u bytes", store->directory, (unsigned long long)store->row_count,
                    store->layout.code_size);
+    load.whole = load.pending + block_size;
+    if (store->lead_size == 0) store->lead_size = store->layout.code_size;
+    store->tails = store->blocks + store->block_count * GOSSET__SCAN_BLOCK * store->lead_size;
     for (uint32_t i = 0; i < store->shard_count; i++)
         GOSSET_TRY(gosset__shard_codes(&store->shards[i], &store->env, load_codes, &load));
     if (load.pending_count > 0) emit_block(&load, load.pending, load.pending_count);

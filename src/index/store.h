@@ -77,8 +77,11 @@ typedef struct gosset__store {
     /** cell_first[c] .. cell_first[c + 1] are the rows of cell c; cell_count + 1 entries. Shards follow each
      *  other in cell order, so a cell is one run of rows through the whole index. */
     uint64_t *cell_first;
-    /** All codes in the scan's block layout: row r is code r % 16 of block r / 16. */
-    uint8_t *blocks; /* NULL: codes are read from the shards, through `files` from number shard_count on */
+    /** All codes in the scan's block layout: row r is code r % 16 of block r / 16. In two planes: the first lead_size
+     *  bytes of the codes, then the others. A scan that reads the first alone waits less for memory. */
+    uint8_t *blocks;    /* NULL: codes are read from the shards, through `files` from number shard_count on */
+    uint8_t *tails;     /* the second plane */
+    uint32_t lead_size; /* a multiple of 4, set before codes are loaded; 0: the whole code */
     uint64_t block_count;
     int blocks_locked; /* 0, or 1: they stay in memory whatever the kernel needs it for */
     /** Codes on disk: hashes of the page_size bytes from each page of a code section on; shard_count + 1 entries of
@@ -105,6 +108,11 @@ void gosset__store_close(gosset__store *store);
 void gosset__store_drop_parsed(gosset__store *store);
 /** Fills `blocks` from the shards' code sections. Called once, by the owner, before the first search. */
 gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn block, const void *context);
+
+/** Whole blocks, for who wants both planes: where they lie, or put together in `room`. */
+const uint8_t *gosset__store_blocks(const gosset__store *store, uint64_t first, uint64_t count, uint8_t *room);
+/** Copies a row's code into a block, as code `place` of it. */
+void gosset__store_pick(const gosset__store *store, uint64_t row, uint32_t place, uint8_t *block);
 
 /** In place of that: codes stay on disk. Every byte of them is checked once, and what pages read later are checked
  *  against is kept: 8 bytes for each. Opens the files anew, `io` as for gosset__store_open. */

@@ -4,10 +4,10 @@
  *
  * One block, every part on its own cache line:
  *
- *     query | cells remoteness runs | cell bits, words | scores positions segments | items (rows) | converted record |
- * order |   probe    |     cells        |         scan rows         |   rerank     |    dimension     | probe reads
- * done free buffer-page | queries   and of each of them:  pages  | vector    | items (records) page buffers | in flight
- * rerank | dimension |    k
+ *     query | cells remoteness runs | cell bits, words | whole scores positions segments | items (rows) | converted
+ * record | order |   probe    |     cells        |         scan rows         |   rerank     |    dimension     | probe
+ * reads done free buffer-page | queries   and of each of them:  pages  | vector    | items (records) page buffers | in
+ * flight rerank | dimension |    k
  */
 #include "base/bytes.h"
 #include "base/status.h"
@@ -42,6 +42,7 @@ static void draw_candidates(gosset__search *s, carver *at, const gosset__search_
     c->runs = carve(at, room->probe, sizeof *c->runs);
     c->cell_bits = carve(at, gosset__cell_bit_words(cell_count), sizeof *c->cell_bits);
     c->cell_words = carve(at, gosset__cell_summary_words(cell_count), sizeof *c->cell_words);
+    c->whole = carve(at, GOSSET__SCAN_PIECE * GOSSET__SCAN_BLOCK, c->store->layout.code_size);
     c->scores = carve(at, GOSSET__SCAN_ROWS, sizeof *c->scores);
     c->positions = carve(at, GOSSET__SCAN_ROWS, sizeof *c->positions);
     c->segments = carve(at, GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK, sizeof *c->segments);

@@ -44,6 +44,7 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
                                                        : gosset__additive_size(&residual->additive);
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
+    gosset__codec_split(codec);
     GOSSET_TRY(gosset__codec_make_turnings(codec));
     GOSSET_TRY(gosset__codec_make_sketches(codec));
     GOSSET_TRY(gosset__codec_make_products(codec));
@@ -73,6 +74,9 @@ uint32_t gosset__codec_dimension(const gosset__codec *codec) {
 }
 uint32_t gosset__codec_code_size(const gosset__codec *codec) {
     return codec->code_size;
+}
+uint32_t gosset__codec_lead_size(const gosset__codec *codec) {
+    return codec->lead_size;
 }
 uint32_t gosset__codec_cell_count(const gosset__codec *codec) {
     return codec->cell_count;
@@ -129,7 +133,7 @@ static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_q
     size_t used = 0;
     take(base, &used, sizeof *query);
     query->subject = take(base, &used, gosset__codec_subject_size(codec));
-    query->aim = take(base, &used, sizeof *query->aim);
+    query->aims = take(base, &used, GOSSET__AIMS * sizeof *query->aims);
     query->views = take(base, &used, gosset__codec_group_count(codec) * gosset__codec_view_size(codec));
     query->coordinates = take(base, &used, codec->cells->dimension * sizeof(int32_t));
     query->scores = take(base, &used, codec->cell_count * sizeof(int32_t));
@@ -301,13 +305,18 @@ void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t c
     codec->ops->scan(codec, &view, 1, cell, blocks, block_count, scores, 0);
 }
 
-void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t cell) {
-    codec->ops->aim(codec, gosset__codec_view(codec, query, cell), cell, query->aim);
+void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t which, uint32_t cell) {
+    codec->ops->aim(codec, gosset__codec_view(codec, query, cell), cell, &query->aims[which]);
 }
 
-void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
-                              size_t block_count, int32_t *scores) {
-    codec->ops->scan_aimed(codec, query->aim, blocks, block_count, scores);
+void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
+                              const uint8_t *blocks, size_t block_count, int32_t *scores) {
+    codec->ops->scan_aimed(codec, &query->aims[which], blocks, block_count, scores);
+}
+
+void gosset__codec_scan_leads(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
+                              const uint8_t *leads, size_t block_count, int32_t *bounds) {
+    codec->ops->scan_leads(codec, &query->aims[which], leads, block_count, bounds);
 }
 
 void gosset__codec_scan_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,

@@ -45,6 +45,7 @@ size_t gosset__codec_held(const gosset__codec *codec); /* bytes allocated for it
 
 uint32_t gosset__codec_dimension(const gosset__codec *codec);  /* of rows: latent and features */
 uint32_t gosset__codec_code_size(const gosset__codec *codec);  /* bytes of one packed code */
+uint32_t gosset__codec_lead_size(const gosset__codec *codec);  /* of them, those that bound its score */
 uint32_t gosset__codec_cell_count(const gosset__codec *codec); /* cells are 0 .. cell_count-1 */
 
 /**
@@ -109,10 +110,17 @@ void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell);
 void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks,
                         size_t block_count, int32_t *scores);
 
-/** The same in pieces: aimed at a cell, any number of its blocks are scanned. */
-void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t cell);
-void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, const uint8_t *blocks,
-                              size_t block_count, int32_t *scores);
+/**
+ * The same in pieces: aimed at a cell, any number of its blocks are scanned. The first gosset__codec_lead_size bytes of
+ * codes, as blocks of their own, give bounds: no score is above its bound. Where that is the whole code the bounds are
+ * the scores. A query can be aimed at GOSSET__AIMS cells at once.
+ */
+enum { GOSSET__AIMS = 2 };
+void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t which, uint32_t cell);
+void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
+                              const uint8_t *blocks, size_t block_count, int32_t *scores);
+void gosset__codec_scan_leads(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
+                              const uint8_t *leads, size_t block_count, int32_t *bounds);
 
 /** The same for up to GOSSET__SCAN_MANY queries at once, at scores + q * stride. */
 void gosset__codec_scan_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,

@@ -130,5 +130,5 @@ static void scan(const gosset__codec *codec, const void *const *views, uint32_t 
     }
 }
 
-const gosset__code_ops gosset__code_additive = {encode,       decode, block, subject_size, subject_set,
-                                                subject_size, view,   aim,   scan_aimed,   scan};
+const gosset__code_ops gosset__code_additive = {encode, decode, block,      subject_size, subject_set, subject_size,
+                                                view,   aim,    scan_aimed, scan_aimed,   scan};

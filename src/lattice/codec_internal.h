@@ -11,7 +11,7 @@ enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
 typedef struct gosset__aim {
     const void *view;
     gosset__nibble_tables tables;
-    gosset__window_query rest;
+    gosset__window_query rest, lead; /* lead: for bounds, from the first words alone */
     _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
 } gosset__aim;
 
@@ -27,6 +27,8 @@ typedef struct gosset__code_ops {
     void (*aim)(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim);
     void (*scan_aimed)(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
                        int32_t *scores);
+    void (*scan_leads)(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *leads, size_t block_count,
+                       int32_t *bounds);
     void (*scan)(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
                  const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 } gosset__code_ops;
@@ -43,8 +45,10 @@ struct gosset__codec {
     const gosset__code_ops *ops;
     const gosset__kernels *kernels;
     uint32_t dimension; /* of rows: latent, and with a residual the features behind it */
-    uint32_t code_size, cell_count;
+    uint32_t code_size, lead_size, cell_count;
     size_t scratch_count; /* integers the cell lattice needs to score all points */
+    gosset__windows lead; /* of a residual: the code of the first words, */
+    float tail_noise; /* and what rounding a query to values does to the product with the others (codec_residual.c) */
     void *turning_memory; /* of a residual with groups: their axes in bytes, for queries */
     size_t turning_size;
     int8_t *sketches; /* of a residual: the cells' centroids (codec_remote.c) */
@@ -57,7 +61,7 @@ struct gosset__codec {
 /** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
 struct gosset__codec_query {
     void *subject;        /* for the codes */
-    gosset__aim *aim;     /* at the cell that is scanned */
+    gosset__aim *aims;    /* GOSSET__AIMS: at the cells that are scanned */
     uint8_t *views;       /* of the groups met so far */
     uint64_t met;         /* bits of these */
     int32_t *coordinates; /* the latent's first coordinates for the cells */
@@ -73,6 +77,9 @@ struct gosset__codec_query {
 gosset_status gosset__codec_make_sketches(gosset__codec *codec);
 size_t gosset__codec_sketches_held(const gosset__codec *codec);
 void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__codec_query *query);
+
+/** How much of a code bounds its score. */
+void gosset__codec_split(gosset__codec *codec);
 
 /** The axes of groups in bytes, for the views of queries. */
 gosset_status gosset__codec_make_turnings(gosset__codec *codec);

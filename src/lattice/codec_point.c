@@ -64,5 +64,5 @@ static void scan(const gosset__codec *codec, const void *const *views, uint32_t 
         codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, views[i], scores + i * stride);
 }
 
-const gosset__code_ops gosset__code_point = {encode,     decode, block, query_size, subject_set,
-                                             query_size, view,   aim,   scan_aimed, scan};
+const gosset__code_ops gosset__code_point = {encode, decode, block,      query_size, subject_set, query_size,
+                                             view,   aim,    scan_aimed, scan_aimed, scan};

@@ -15,7 +15,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_FEATURES = GOSSET__RESIDUAL_MAX_FEATURES };
+enum {
+    MAX_FEATURES = GOSSET__RESIDUAL_MAX_FEATURES,
+    LEAD_LEAST = 9 /* sixteenths of a code in its first class, or its bounds would exclude too little */
+};
 
 static uint32_t group_of(const gosset__residual *p, uint32_t cell) {
     return p->groups > 0 ? p->group[cell] : 0;
@@ -55,6 +58,19 @@ static void block(const gosset__codec *codec, const uint8_t *codes, size_t count
 }
 
 /* ---- queries ------------------------------------------------------------------------------------ */
+
+void gosset__codec_split(gosset__codec *codec) {
+    const gosset__residual *p = codec->residual;
+    float noise = 0;
+    codec->lead_size = codec->code_size;
+    if (p == NULL || 16 * 4 * p->windows.words[0] < LEAD_LEAST * codec->code_size) return;
+    codec->lead = p->windows;
+    codec->lead.words[1] = codec->lead.words[2] = 0;
+    codec->lead_size = 4 * p->windows.words[0];
+    for (uint32_t i = gosset__windows_places(&codec->lead); i < gosset__windows_places(&p->windows); i++)
+        noise += 0.25f / (float)p->windows.weights[i];
+    codec->tail_noise = sqrtf(noise);
+}
 
 /* A column per axis; its largest coordinate is 127 steps. */
 static void set_column(const float *turn, uint32_t n, uint32_t j, int8_t *matrix, int32_t *offset, float *step) {
@@ -132,15 +148,45 @@ static void view(const gosset__codec *codec, const void *from, uint32_t group, v
     memcpy(features + turned, self->features + turned, (p->features - turned) * sizeof *features);
 }
 
+/*
+ * A bound of scores from the first class of windows. The rest of a squared distance cannot be negative; but scores are
+ * made with values, which are rounded. With q the query's part in the other classes, x the code's and e the error of
+ * rounding, what is left out of a score's squared distance is
+ *     |q|^2 - 2 (q + e) x + |x|^2 >= -2 |e| |q| - |e|^2,     |e_i| <= scale / (2 root_i).
+ * Sums of floats are off by less than 2^-17 of their terms; `safe` is more than that.
+ */
+static void aim_lead(const gosset__codec *codec, const float *query, const float *centroid, gosset__aim *aim) {
+    static const float safe = 1.0f / 8192;
+    const gosset__residual *p = codec->residual;
+    const gosset__kernels *kernels = codec->kernels;
+    const uint32_t first = gosset__windows_places(&codec->lead), places = gosset__windows_places(&p->windows);
+    const float known = kernels->l2_f32(query, centroid, first) +
+                        kernels->l2_f32(query + places, centroid + places, p->features - places);
+    const float square = aim->rest.square, unknown = square > known ? square - known : 0;
+    const float error = aim->rest.scale * codec->tail_noise;
+    aim->lead = aim->rest;
+    aim->lead.sums[1] = aim->lead.sums[2] = 0;
+    aim->lead.square = known - (error * (2 * sqrtf(unknown) + error) + safe * square);
+}
+
 static void aim(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim) {
     const gosset__residual *p = codec->residual;
+    const float *query = view, *centroid = p->centroids + (size_t)cell * p->features;
     aim->rest.values = aim->values;
-    codec->kernels->window_query(view, p->centroids + (size_t)cell * p->features, p->features, &p->windows, &aim->rest);
+    codec->kernels->window_query(query, centroid, p->features, &p->windows, &aim->rest);
+    if (codec->lead_size < codec->code_size) aim_lead(codec, query, centroid, aim);
 }
 
 static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
                        int32_t *scores) {
     codec->kernels->scan_windows(blocks, block_count, &codec->residual->windows, &aim->rest, scores);
+}
+
+static void scan_leads(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *leads, size_t block_count,
+                       int32_t *bounds) {
+    const int split = codec->lead_size < codec->code_size;
+    codec->kernels->scan_windows(leads, block_count, split ? &codec->lead : &codec->residual->windows,
+                                 split ? &aim->lead : &aim->rest, bounds);
 }
 
 static void scan(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
@@ -162,5 +208,5 @@ static void scan(const gosset__codec *codec, const void *const *views, uint32_t 
         kernels->scan_windows(blocks, block_count, &p->windows, &rest[i], scores + i * stride);
 }
 
-const gosset__code_ops gosset__code_windows = {encode,    decode, block, subject_size, subject_set,
-                                               view_size, view,   aim,   scan_aimed,   scan};
+const gosset__code_ops gosset__code_windows = {encode, decode, block,      subject_size, subject_set, view_size,
+                                               view,   aim,    scan_aimed, scan_leads,   scan};

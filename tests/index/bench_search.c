@@ -134,6 +134,7 @@ int main(int argc, char **argv) {
         gosset__search *search = NULL;
         if (argc > 3 && strcmp(argv[3], backends[b]) != 0) continue;
         must(gosset__store_open(&self.store, directory, backends[b], &self.env));
+        self.store->lead_size = gosset__codec_lead_size(self.codec);
         must(gosset__store_load_codes(self.store, block, self.codec));
         must(gosset__search_create(&search, self.store, self.codec, self.kernels, &self.env));
         for (uint32_t rerank = 12; rerank <= 40; rerank += rerank == 12 ? 12 : 16)

@@ -129,7 +129,6 @@ END_TEST
 /** Independent of blocks, runs and chunks: every row's code scored alone, from the store's blocks. */
 static size_t plain_candidates(const float *latent, uint32_t probe, size_t count, gosset__ranked *best) {
     static _Alignas(64) uint8_t block[GOSSET__SCAN_BLOCK * ROW];
-    const size_t size = GOSSET__SCAN_BLOCK * (size_t)gosset__codec_code_size(data.codec);
     uint32_t *cells = malloc(probe * sizeof *cells);
     gosset__codec_query *query = aligned_alloc(64, (gosset__codec_query_size(data.codec) + 63) / 64 * 64);
     gosset__ranked *all = malloc((data.count + 1) * sizeof *all);
@@ -139,8 +138,8 @@ static size_t plain_candidates(const float *latent, uint32_t probe, size_t count
     for (uint32_t i = 0; i < probed; i++)
         for (uint64_t row = data.store->cell_first[cells[i]]; row < data.store->cell_first[cells[i] + 1]; row++) {
             int32_t scores[GOSSET__SCAN_BLOCK];
-            memcpy(block, data.store->blocks + row / 16 * size, size);
-            gosset__codec_scan(data.codec, gosset__codec_view(data.codec, query, cells[i]), cells[i], block, 1, scores);
+            gosset__codec_scan(data.codec, gosset__codec_view(data.codec, query, cells[i]), cells[i],
+                               gosset__store_blocks(data.store, row / 16, 1, block), 1, scores);
             all[found++] = (gosset__ranked){.id = row, .rank = gosset__rank_of_score(scores[row % 16]), .zero = i};
         }
     gosset__ranked_sort(all, found);
@@ -151,6 +150,45 @@ static size_t plain_candidates(const float *latent, uint32_t probe, size_t count
     free(all);
     return found;
 }
+
+/* What the first plane says of a code is never less than what both say; and it says something. */
+START_TEST(bounds_are_never_below_scores) {
+    static _Alignas(64) uint8_t block[GOSSET__SCAN_BLOCK * ROW];
+    const fixture_options options = {.type = GOSSET_I8, .dimension = 24, .count = 2000, .residual = 1};
+    const gosset__kernels *kernels;
+    fixture_build(&data, &options);
+    for (uint32_t level = 0; (kernels = gosset__kernels_level(level)) != NULL; level++) {
+        fixture_use(&data, kernels);
+        fixture_open(&data, "memory");
+        gosset__codec_query *query = aligned_alloc(64, (gosset__codec_query_size(data.codec) + 63) / 64 * 64);
+        const uint32_t lead = gosset__codec_lead_size(data.codec), cells = gosset__codec_cell_count(data.codec);
+        ck_assert_uint_lt(lead, gosset__codec_code_size(data.codec));
+        for (size_t q = 0; q < 4; q++) {
+            float latent[ROW];
+            double gaps = 0, sizes = 0;
+            fixture_row(&data, fixture_query(&data, q), latent);
+            gosset__codec_query_set(data.codec, latent, query);
+            for (uint32_t cell = 0; cell < cells; cell++) {
+                gosset__codec_aim(data.codec, query, 1, cell);
+                for (uint64_t b = 0; b < data.store->block_count; b++) {
+                    int32_t bounds[GOSSET__SCAN_BLOCK], scores[GOSSET__SCAN_BLOCK];
+                    gosset__codec_scan_leads(data.codec, query, 1, data.store->blocks + b * GOSSET__SCAN_BLOCK * lead,
+                                             1, bounds);
+                    gosset__codec_scan_aimed(data.codec, query, 1, gosset__store_blocks(data.store, b, 1, block), 1,
+                                             scores);
+                    for (int i = 0; i < GOSSET__SCAN_BLOCK; i++) {
+                        if (bounds[i] < scores[i]) ck_abort_msg("bound %d of score %d", bounds[i], scores[i]);
+                        gaps += (double)bounds[i] - scores[i];
+                        sizes -= scores[i];
+                    }
+                }
+            }
+            ck_assert_double_lt(gaps, 0.9 * sizes);
+        }
+        free(query);
+    }
+}
+END_TEST
 
 START_TEST(candidates_are_the_best_codes_of_the_probed_cells) {
     static const uint32_t probes[] = {1, 2, 7, 40, 111, 112, 5000}, counts[] = {1, 3, 40, 700, 2999, 9000};
@@ -503,6 +541,7 @@ Suite *search_suite(void) {
     tcase_add_loop_test(cases, slots_beyond_the_index_are_padded, 0, 3);
     tcase_add_loop_test(cases, slots_beyond_the_index_are_padded, 39, 42);
     tcase_add_test(cases, calls_that_cannot_be_answered_are_refused);
+    tcase_add_test(cases, bounds_are_never_below_scores);
     tcase_add_loop_test(cases, candidates_are_the_best_codes_of_the_probed_cells, 0, 2);
     tcase_add_test(cases, pages_can_be_read_and_scored_alone);
     tcase_add_loop_test(cases, backends_and_cpu_levels_agree, 0, 2);

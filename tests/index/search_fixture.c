@@ -108,8 +108,8 @@ static void make_centroids(fixture *self) {
                                         .turns = self->turns,
                                         .group = self->group};
     float steps[FEATURES];
-    for (int i = 0; i < FEATURES; i++) steps[i] = (i < 8 ? 0.25f : 0.14f) - 0.002f * (float)i;
-    gosset__windows_start(&self->residual.windows, (uint32_t[]){1, 1, 0});
+    for (int i = 0; i < FEATURES; i++) steps[i] = (i < 16 ? 0.25f : 0.14f) - 0.002f * (float)i;
+    gosset__windows_start(&self->residual.windows, (uint32_t[]){2, 1, 0});
     gosset__windows_set_steps(&self->residual.windows, steps);
     gosset__windows_set_gains(&self->residual.windows, 1);
 }
@@ -154,6 +154,7 @@ void fixture_open(fixture *self, const char *io) {
     fixture_close(self);
     ck_assert_msg(gosset__store_open(&self->store, temp_path(self->directory, "index"), io, &self->env) == GOSSET_OK,
                   "%s", gosset_last_error());
+    self->store->lead_size = gosset__codec_lead_size(self->codec);
     ck_assert_int_eq(gosset__store_load_codes(self->store, block, self->codec), GOSSET_OK);
 }
 

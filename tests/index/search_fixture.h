@@ -7,7 +7,7 @@
 #include "support/support.h"
 
 /* What the codec sees of a vector: a latent, and features behind it that residual codes approximate. */
-enum { LATENT = 16, FEATURES = 24, ROW = LATENT + FEATURES, GAIN_PLACE = 7, GROUPS = 3, TURNED = 16 };
+enum { LATENT = 16, FEATURES = 40, ROW = LATENT + FEATURES, GAIN_PLACE = 15, GROUPS = 3, TURNED = 16 };
 
 typedef struct fixture {
     char directory[TEMP_PATH_SIZE];
