@@ -11,10 +11,9 @@ enum {
     HEADER_SIZE = 32,
     TABLE_SIZE = 8,
     ENTRY_SIZE = 32,
-    FIRST_ENTRY_SIZE = 24, /* of version 1: without a reach */
     NEIGHBOUR_SIZE = 16,
     HASH_SIZE = 8,
-    VERSION = 2,
+    VERSION = 1,
     EXACT_ROWS = 1024,  /* so few are all read: nothing to calibrate */
     RERANK_MAX = 65536, /* growing beyond the table ends here */
     PROBE_MAX = 1 << 24
@@ -81,23 +80,23 @@ gosset_status gosset__calibration_store(const gosset__calibration *calibration, 
 }
 
 /* Moves *at past one table that lies before `end`. */
-static gosset_status load_table(gosset__calibration_table *table, const uint8_t **at, const uint8_t *end,
-                                ptrdiff_t entry_size, uint32_t k, const char *name) {
+static gosset_status load_table(gosset__calibration_table *table, const uint8_t **at, const uint8_t *end, uint32_t k,
+                                const char *name) {
     const uint8_t *p = *at;
     if (end - p < TABLE_SIZE || gosset__load32(p) != k || gosset__load32(p + 4) > GOSSET__CALIBRATION_ENTRIES_MAX ||
-        end - p - TABLE_SIZE < (ptrdiff_t)gosset__load32(p + 4) * entry_size)
+        end - p - TABLE_SIZE < (ptrdiff_t)gosset__load32(p + 4) * ENTRY_SIZE)
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: the table of k = %u is out of bounds", name, k);
     table->k = k;
     table->entry_count = gosset__load32(p + 4);
     p += TABLE_SIZE;
     double last = 0;
-    for (uint32_t i = 0; i < table->entry_count; i++, p += entry_size) {
+    for (uint32_t i = 0; i < table->entry_count; i++, p += ENTRY_SIZE) {
         gosset__calibration_entry *entry = &table->entries[i];
         *entry = (gosset__calibration_entry){.recall = load_double(p),
                                              .probe = gosset__load32(p + 8),
                                              .rerank = gosset__load32(p + 12),
                                              .pages = load_double(p + 16),
-                                             .reach = entry_size == ENTRY_SIZE ? gosset__load32(p + 24) : 0};
+                                             .reach = gosset__load32(p + 24)};
         if (!(entry->recall > last && entry->recall < 1 && entry->pages > 0 && entry->pages < 1e9) ||
             entry->probe < 1 || entry->rerank < 1)
             return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: entry %u of k = %u is out of bounds", name, i, k);
@@ -138,9 +137,9 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
     if (gosset__load64(end) != gosset__hash(p, size - HASH_SIZE, 0))
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: checksum differs", name);
     const uint32_t version = gosset__load32(p + 8);
-    if (version < 1 || version > VERSION)
-        return gosset__fail(GOSSET_E_FORMAT_VERSION, "%s: calibration: version: expected 1 to %d, found %u", name,
-                            VERSION, version);
+    if (version != VERSION)
+        return gosset__fail(GOSSET_E_FORMAT_VERSION, "%s: calibration: version: expected %d, found %u", name, VERSION,
+                            version);
     uint32_t queries = gosset__load32(p + 16);
     if (gosset__load32(p + 12) != GOSSET__CALIBRATION_TABLES || queries > GOSSET__TRUTH_QUERIES_MAX ||
         gosset__load32(p + 20) != GOSSET__TRUTH_K || gosset__load32(p + 24) != GOSSET__TRUTH_DEEP_K ||
@@ -148,8 +147,7 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: header: counts out of bounds", name);
     p += HEADER_SIZE;
     for (size_t t = 0; status == GOSSET_OK && t < GOSSET__CALIBRATION_TABLES; t++)
-        status = load_table(&calibration->tables[t], &p, end, version == 1 ? FIRST_ENTRY_SIZE : ENTRY_SIZE,
-                            gosset__calibration_k[t], name);
+        status = load_table(&calibration->tables[t], &p, end, gosset__calibration_k[t], name);
     if (status != GOSSET_OK) return status;
     if ((size_t)(end - p) != gosset__truth_at(queries) * NEIGHBOUR_SIZE)
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: expected %zu bytes of neighbours, found %zu", name,

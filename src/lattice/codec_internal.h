@@ -48,7 +48,7 @@ struct gosset__codec {
     uint32_t code_size, lead_size, cell_count;
     size_t scratch_count; /* integers the cell lattice needs to score all points */
     gosset__windows lead; /* of a residual: the code of the first words, */
-    float tail_noise; /* and what rounding a query to values does to the product with the others (codec_residual.c) */
+    float tail_noise; /* and what rounding a query to values does to the product with the others (codec_windows.c) */
     void *turning_memory; /* of a residual with groups: their axes in bytes, for queries */
     size_t turning_size;
     int8_t *sketches; /* of a residual: the cells' centroids (codec_remote.c) */

@@ -44,38 +44,6 @@ START_TEST(test_bytes_survive_and_damage_does_not) {
 }
 END_TEST
 
-/* Entries of version 1 end before the reach. */
-START_TEST(test_first_version_is_read) {
-    enum { HEADER = 32, TABLE = 8, OLD = 24, NEW = 32 };
-    gosset__env env = default_env(1);
-    gosset__truth truth;
-    gosset__calibration loaded;
-    void *data = NULL;
-    size_t size = 0;
-    ck_ok(gosset__truth_create(&truth, 0, &env));
-    ck_ok(gosset__calibration_store(&sample, &truth, &env, &data, &size));
-    unsigned char *old = malloc(size), *to = old + HEADER;
-    const unsigned char *from = (const unsigned char *)data + HEADER;
-    memcpy(old, data, HEADER);
-    gosset__store32(old + 8, 1);
-    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) {
-        memcpy(to, from, TABLE);
-        to += TABLE, from += TABLE;
-        for (uint32_t i = 0; i < sample.tables[t].entry_count; i++, to += OLD, from += NEW) memcpy(to, from, OLD);
-    }
-    gosset__store64(to, gosset__hash(old, (size_t)(to - old), 0));
-    ck_ok(gosset__calibration_load(&loaded, NULL, old, (size_t)(to - old) + 8, "here", &env));
-    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++)
-        for (uint32_t i = 0; i < sample.tables[t].entry_count; i++) {
-            ck_assert_uint_eq(loaded.tables[t].entries[i].probe, sample.tables[t].entries[i].probe);
-            ck_assert_uint_eq(loaded.tables[t].entries[i].reach, 0);
-        }
-    free(old);
-    gosset__truth_free(&truth, &env);
-    gosset__free(&env, data);
-}
-END_TEST
-
 START_TEST(test_plans_rise_with_recall_and_k) {
     const gosset__extent extent = {1000000, 35000, 16192};
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) /* the entries themselves are kept */
@@ -242,7 +210,6 @@ END_TEST
 TCase *case_calibration(void) {
     TCase *tcase = tcase_create("calibration");
     tcase_add_test(tcase, test_bytes_survive_and_damage_does_not);
-    tcase_add_test(tcase, test_first_version_is_read);
     tcase_add_test(tcase, test_plans_rise_with_recall_and_k);
     tcase_add_test(tcase, test_without_a_table);
     tcase_add_test(tcase, test_truth_of_parts_is_that_of_the_whole);
