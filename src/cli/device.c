@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCHES = 500 };
+enum { BATCHES = 2000 };
 
 struct device {
     gosset__env env;

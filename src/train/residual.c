@@ -12,6 +12,7 @@
 #include "train/principal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -258,6 +259,15 @@ static gosset_status average(fit *f) {
         for (uint32_t i = 0; i < axes; i++) f->x[r * axes + i] -= f->centroids[(size_t)f->cell[r] * axes + i];
 out:
     return status;
+}
+
+static int compare_floats(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+void gosset__residual_sort(float *values, size_t count) {
+    qsort(values, count, sizeof *values, compare_floats);
 }
 
 /* ---- result --------------------------------------------------------------------------------- */

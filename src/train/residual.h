@@ -101,6 +101,9 @@ void gosset__residual_additive_free(gosset__residual_additive *additive, const g
 /** residual_choose.c: words, levels, steps and gains of codes of windows, and what they are judged. */
 gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows, double *rank);
 
+/** Ascending. */
+void gosset__residual_sort(float *values, size_t count);
+
 /** Columns of `from`, with one of zeros at `gap`, cut or padded with zeros to `to_columns`. */
 void gosset__residual_columns(const float *from, uint32_t from_columns, size_t rows, uint32_t gap, uint32_t to_columns,
                               float *to);

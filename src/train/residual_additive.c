@@ -10,7 +10,6 @@
 #include "train/residual.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -264,15 +263,10 @@ out:
 
 /* ---- lengths -------------------------------------------------------------------------------- */
 
-static int compare_floats(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Lloyd's algorithm in one dimension, from quantiles. Sorts the lengths found. */
 static void fit_lengths(additive_fit *self) {
     float *lengths = self->lengths;
-    qsort(self->found, self->rows, sizeof *self->found, compare_floats);
+    gosset__residual_sort(self->found, self->rows);
     for (size_t l = 0; l < WORDS; l++) lengths[l] = self->found[(2 * l + 1) * self->rows / (2 * WORDS)];
     for (uint32_t round = 0; round < LENGTH_ROUNDS; round++) {
         double sums[WORDS] = {0}, counts[WORDS] = {0};

@@ -9,7 +9,6 @@
 #include "train/residual.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -82,11 +81,6 @@ static gosset_status draw(choosing *self) {
     return GOSSET_OK;
 }
 
-static int compare_floats(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* The gains follow from the sizes of the residuals in the coded features. */
 static void fit_gains(const choosing *self, gosset__windows *windows) {
     const uint32_t axes = self->sample.axes, places = gosset__windows_places(windows) - 1;
@@ -98,7 +92,7 @@ static void fit_gains(const choosing *self, gosset__windows *windows) {
         for (uint32_t i = 0; i < coded; i++) square += (double)rest[i] * (double)rest[i];
         self->sizes[r] = (float)sqrt(square / places);
     }
-    qsort(self->sizes, count, sizeof *self->sizes, compare_floats);
+    gosset__residual_sort(self->sizes, count);
     gosset__windows_set_gains(windows, count > 0 ? self->sizes[(size_t)(largest_gain_at * (double)(count - 1))] : 0);
 }
 
