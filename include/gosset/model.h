@@ -38,7 +38,7 @@ typedef struct gosset_train_config {
     uint64_t seed;
     const char *checkpoint; /* file written after every epoch and on cancellation; NULL = none */
     /** Non-zero: continue from `checkpoint`, which must exist. From that of a finished training, codes of other
-     * `code_bytes` or `code` are fitted to the same map. */
+     * `code_bytes` are fitted to the same map. */
     int resume;
     /**
      * A sample of queries, for those that are distributed otherwise than the vectors; NULL = none. At least 100 of the
@@ -52,9 +52,6 @@ typedef struct gosset_train_config {
     /** Whether the loss sees base vectors with noise like the cell lattice's, then at its points: 1 yes, -1 no, 0 where
      * it is known to help: with the default loss, when codes say what cells leave. */
     int quantize;
-    /** What codes say of a vector's distance from its cell: "windows" (a path in a trellis of levels) or, up to 16
-     * bytes, "additive" (a sum of words); NULL = the kind by which held-out queries find their neighbours earlier. */
-    const char *code;
 } gosset_train_config;
 
 /**

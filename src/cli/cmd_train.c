@@ -9,7 +9,7 @@
 
 typedef struct train_options {
     common_options common;
-    const char *learn, *learn_query, *spreading, *optimizer, *code, *out, *loss, *lattice, *cells, *checkpoint;
+    const char *learn, *learn_query, *spreading, *optimizer, *out, *loss, *lattice, *cells, *checkpoint;
     uint32_t bytes, width, output_dimension, epochs, batch;
     double minutes, lambda, rate;
     uint64_t seed;
@@ -34,7 +34,6 @@ static int parse(const command *self, train_options *options, int argc, char **a
         {0, "output-dimension", OPTION_COUNT, &options->output_dimension, 0, "N", "dimensions of the sphere"},
         {0, "lattice", OPTION_TEXT, &options->lattice, 0, "SPEC", "lattice of the codes, such as zn:24:79"},
         {0, "cells", OPTION_TEXT, &options->cells, 0, "SPEC", "lattice of the cells; zn:10:8 for tens of millions"},
-        {0, "code", OPTION_TEXT, &options->code, 0, "NAME", "windows or additive (default: the better one)"},
         {0, "lambda", OPTION_REAL, &options->lambda, 0, "X", "weight of spreading over the sphere; 0 = none"},
         {0, "spreading", OPTION_TEXT, &options->spreading, 0, "NAME", "koleo (default) or potential"},
         {0, "optimizer", OPTION_TEXT, &options->optimizer, 0, "NAME", "adamw or sgd (default: the loss's)"},
@@ -77,7 +76,6 @@ static gosset_train_config make_config(const train_options *options, const gosse
                                   .learn_queries = options->learn_query ? queries : NULL,
                                   .spreading = options->spreading,
                                   .optimizer = options->optimizer,
-                                  .code = options->code,
                                   .quantize = options->no_quantize ? -1 : 0};
     /* In the library zero means the default, on the command line it means zero. */
     if (!isnan(options->lambda)) config.uniformity = options->lambda > 0 ? (float)options->lambda : -1.0f;

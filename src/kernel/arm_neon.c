@@ -160,27 +160,6 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
             vst1q_s32(scores + c, four_window_codes(blocks + 4 * c, code, query));
 }
 
-static void scan_tables(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
-                        int32_t *scores) {
-    const uint8x16_t mask = vdupq_n_u8(0x0F);
-    const float32x4_t unit = vdupq_n_f32(tables->unit), base = vdupq_n_f32(tables->base);
-    for (size_t b = 0; b < block_count; b++, scores += GOSSET__SCAN_BLOCK) {
-        uint16x8_t first = vdupq_n_u16(0), second = first;
-        for (uint32_t p = 0; p < tables->bytes; p++, blocks += GOSSET__SCAN_BLOCK) {
-            const uint8_t *entries = tables->entries + 128 * (p / 4) + 16 * (p % 4);
-            const uint8x16_t codes = vld1q_u8(blocks);
-            const uint8x16_t low = vqtbl1q_u8(vld1q_u8(entries), vandq_u8(codes, mask));
-            const uint8x16_t high = vqtbl1q_u8(vld1q_u8(entries + 64), vshrq_n_u8(codes, 4));
-            first = vaddq_u16(first, vaddl_u8(vget_low_u8(low), vget_low_u8(high)));
-            second = vaddq_u16(second, vaddl_u8(vget_high_u8(low), vget_high_u8(high)));
-        }
-        const uint16x4_t sums[4] = {vget_low_u16(first), vget_high_u16(first), vget_low_u16(second),
-                                    vget_high_u16(second)};
-        for (int i = 0; i < 4; i++)
-            vst1q_s32(scores + 4 * i, fixed_scores(vfmaq_f32(base, unit, vcvtq_f32_u32(vmovl_u16(sums[i])))));
-    }
-}
-
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
     const int32x4_t limit = vdupq_n_s32(threshold);
     size_t found = 0, p = 0;
@@ -399,7 +378,6 @@ const gosset__kernels gosset__kernels_neon = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
-    .scan_tables = scan_tables,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

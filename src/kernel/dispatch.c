@@ -32,7 +32,6 @@ static void add_level(const gosset__kernels *level) {
     OVERRIDE(window_query);
     OVERRIDE(scan_windows);
     OVERRIDE(scan_windows_many);
-    OVERRIDE(scan_tables);
     OVERRIDE(dense);
     OVERRIDE(turn);
     OVERRIDE(dot_rows);

@@ -55,18 +55,6 @@ typedef struct gosset__window_query {
 #define GOSSET__WINDOW_SCORE_ONE 16777216.0f
 #define GOSSET__WINDOW_SCORE_MAX 100.0f
 
-/**
- * A query's tables for codes of nibbles, each of which selects a word of its own book: the score of a code is a sum of
- * table entries. For each four bytes 4h .. 4h + 3 of a code there are 128 entries: the 16 for the low nibble of byte
- * 4h + j at 16 j, those for its high nibble at 64 + 16 j.
- */
-enum { GOSSET__NIBBLE_CODE_MAX = 128 }; /* bytes of a code: its sum fits 16 bits */
-typedef struct gosset__nibble_tables {
-    uint32_t bytes;         /* of a code, a multiple of 4 */
-    const uint8_t *entries; /* 32 per byte, 64-byte aligned */
-    float base, unit;       /* score = base + unit * sum */
-} gosset__nibble_tables;
-
 /** Numbers in fixed point, for products with bytes: x[i] = (128 high[i] + low[i] - 8192) * unit. */
 enum { GOSSET__FIXED_ZERO = 8192, GOSSET__FIXED_MAX = 8191 };
 typedef struct gosset__fixed {
@@ -122,14 +110,6 @@ typedef struct gosset__kernels {
      */
     void (*scan_windows_many)(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                               const gosset__window_query *queries, uint32_t count, int32_t *scores, size_t stride);
-
-    /**
-     * Scan of codes of nibbles through tables. A block of 16 codes is their bytes, 16 each: byte 16 p + c is byte p of
-     * code c. With the exact integer sum of its entries the score of a code is, in single precision, the nearest-even
-     * integer of 2^24 * clamp(fma(unit, sum, base)), clamped as by scan_windows; NaN: the lowest.
-     */
-    void (*scan_tables)(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
-                        int32_t *scores);
 
     /**
      * y[r][j] = bias[j] + sum_i x[r][i] * w[i][j], i ascending, one fused multiply-add per term starting from

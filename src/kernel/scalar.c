@@ -101,20 +101,6 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
         }
 }
 
-static void scan_tables(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
-                        int32_t *scores) {
-    for (size_t b = 0; b < block_count; b++, blocks += (size_t)GOSSET__SCAN_BLOCK * tables->bytes)
-        for (uint32_t c = 0; c < GOSSET__SCAN_BLOCK; c++) {
-            uint32_t sum = 0;
-            for (uint32_t p = 0; p < tables->bytes; p++) {
-                const uint8_t *entries = tables->entries + 128 * (p / 4) + 16 * (p % 4);
-                const uint8_t byte = blocks[(size_t)GOSSET__SCAN_BLOCK * p + c];
-                sum += (uint32_t)entries[byte & 15] + entries[64 + (byte >> 4)];
-            }
-            scores[b * GOSSET__SCAN_BLOCK + c] = fixed_score(fmaf(tables->unit, (float)sum, tables->base));
-        }
-}
-
 static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
                   float *y) {
     for (size_t r = 0; r < rows; r++) {
@@ -220,7 +206,6 @@ const gosset__kernels gosset__kernels_scalar = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
-    .scan_tables = scan_tables,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

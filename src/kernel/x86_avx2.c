@@ -177,36 +177,6 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
     }
 }
 
-/* Two bytes of the codes in a register. Sums of even codes grow in the low bytes of 16 bits, with those of odd codes
- * above them, which are added up apart and taken away at the end. */
-static void scan_tables(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
-                        int32_t *scores) {
-    const __m256i mask = _mm256_set1_epi8(0x0F);
-    const __m256 unit = _mm256_set1_ps(tables->unit), base = _mm256_set1_ps(tables->base);
-    for (size_t b = 0; b < block_count; b++, scores += GOSSET__SCAN_BLOCK) {
-        __m256i both = _mm256_setzero_si256(), odd = both;
-        for (uint32_t p = 0; p < tables->bytes; p += 2, blocks += 32) {
-            const uint8_t *entries = tables->entries + 128 * (p / 4) + 16 * (p % 4);
-            const __m256i codes = _mm256_loadu_si256((const __m256i *)(const void *)blocks);
-            const __m256i low = _mm256_shuffle_epi8(_mm256_load_si256((const __m256i *)(const void *)entries),
-                                                    _mm256_and_si256(codes, mask));
-            const __m256i high = _mm256_shuffle_epi8(_mm256_load_si256((const __m256i *)(const void *)(entries + 64)),
-                                                     _mm256_and_si256(_mm256_srli_epi16(codes, 4), mask));
-            both = _mm256_add_epi16(both, _mm256_add_epi16(low, high));
-            odd = _mm256_add_epi16(odd, _mm256_add_epi16(_mm256_srli_epi16(low, 8), _mm256_srli_epi16(high, 8)));
-        }
-        both = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
-        const __m128i even = _mm_add_epi16(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
-        const __m128i others = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
-        const __m256i first = _mm256_cvtepu16_epi32(_mm_unpacklo_epi16(even, others));
-        const __m256i second = _mm256_cvtepu16_epi32(_mm_unpackhi_epi16(even, others));
-        _mm256_storeu_si256((__m256i *)(void *)scores,
-                            fixed_scores(_mm256_fmadd_ps(unit, _mm256_cvtepi32_ps(first), base)));
-        _mm256_storeu_si256((__m256i *)(void *)(scores + 8),
-                            fixed_scores(_mm256_fmadd_ps(unit, _mm256_cvtepi32_ps(second), base)));
-    }
-}
-
 static size_t select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
     const __m256i limit = _mm256_set1_epi32(threshold);
     size_t found = 0, p = 0;
@@ -553,7 +523,6 @@ const gosset__kernels gosset__kernels_avx2 = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
-    .scan_tables = scan_tables,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

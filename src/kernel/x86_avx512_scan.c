@@ -282,37 +282,6 @@ void gosset__avx512_scan_windows_many(const uint8_t *blocks, size_t block_count,
     if (count > 0) gosset__avx512_scan_windows(blocks, block_count, code, queries, scores);
 }
 
-INLINE __m128i sum_of_lanes(__m512i sums) {
-    const __m256i half = _mm256_add_epi16(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
-    return _mm_add_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
-
-/* Four bytes of the codes in a register. Sums of even codes grow in the low bytes of 16 bits, with those of odd codes
- * above them, which are added up apart and taken away at the end. */
-void gosset__avx512_scan_tables(const uint8_t *blocks, size_t block_count, const gosset__nibble_tables *tables,
-                                int32_t *scores) {
-    const __m512i mask = _mm512_set1_epi8(0x0F);
-    const __m512 unit = _mm512_set1_ps(tables->unit), base = _mm512_set1_ps(tables->base);
-    for (size_t b = 0; b < block_count; b++, scores += GOSSET__SCAN_BLOCK) {
-        __m512i both = _mm512_setzero_si512(), odd = both;
-        for (uint32_t p = 0; p < tables->bytes; p += 4, blocks += 64) {
-            const __m512i codes = _mm512_loadu_si512(blocks);
-            const __m512i low =
-                _mm512_shuffle_epi8(_mm512_load_si512(tables->entries + (size_t)32 * p), _mm512_and_si512(codes, mask));
-            const __m512i high = _mm512_shuffle_epi8(_mm512_load_si512(tables->entries + (size_t)32 * p + 64),
-                                                     _mm512_and_si512(_mm512_srli_epi16(codes, 4), mask));
-            both = _mm512_add_epi16(both, _mm512_add_epi16(low, high));
-            odd = _mm512_add_epi16(odd, _mm512_add_epi16(_mm512_srli_epi16(low, 8), _mm512_srli_epi16(high, 8)));
-        }
-        const __m128i even = sum_of_lanes(_mm512_sub_epi16(both, _mm512_slli_epi16(odd, 8)));
-        const __m128i others = sum_of_lanes(odd);
-        const __m256i in_order = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(even, others)),
-                                                         _mm_unpackhi_epi16(even, others), 1);
-        const __m512 sums = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(in_order));
-        _mm512_storeu_si512(scores, fixed_scores(_mm512_fmadd_ps(unit, sums, base)));
-    }
-}
-
 size_t gosset__avx512_select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
     const __m512i limit = _mm512_set1_epi32(threshold);
     __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

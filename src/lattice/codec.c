@@ -34,20 +34,15 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->cells = cells;
     codec->codes = codes;
     codec->residual = residual;
-    codec->ops = residual == NULL                ? &gosset__code_point
-                 : residual->additive.books == 0 ? &gosset__code_windows
-                                                 : &gosset__code_additive;
+    codec->ops = residual != NULL ? &gosset__code_windows : &gosset__code_point;
     codec->kernels = kernels;
     codec->dimension = codes->dimension + (residual != NULL ? residual->features : 0);
-    codec->code_size = residual == NULL                ? codes->dimension / 2
-                       : residual->additive.books == 0 ? gosset__windows_size(&residual->windows)
-                                                       : gosset__additive_size(&residual->additive);
+    codec->code_size = residual != NULL ? gosset__windows_size(&residual->windows) : codes->dimension / 2;
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
     gosset__codec_split(codec);
     GOSSET_TRY(gosset__codec_make_turnings(codec));
     GOSSET_TRY(gosset__codec_make_sketches(codec));
-    GOSSET_TRY(gosset__codec_make_products(codec));
     *out = codec;
     return GOSSET_OK;
 out:
@@ -60,14 +55,11 @@ void gosset__codec_free(gosset__codec *codec) {
     const gosset__env env = codec->env;
     gosset__free(&env, codec->turning_memory);
     gosset__free(&env, codec->sketches);
-    gosset__free(&env, codec->products);
     gosset__free(&env, codec);
 }
 
 size_t gosset__codec_held(const gosset__codec *codec) {
-    const size_t words = codec->products != NULL ? gosset__additive_words(&codec->residual->additive) : 0;
-    return sizeof *codec + codec->turning_size + gosset__codec_sketches_held(codec) +
-           words * words * sizeof *codec->products;
+    return sizeof *codec + codec->turning_size + gosset__codec_sketches_held(codec);
 }
 uint32_t gosset__codec_dimension(const gosset__codec *codec) {
     return codec->dimension;

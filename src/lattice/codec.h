@@ -5,14 +5,13 @@
  * Two kinds of code:
  *   - point: the nearest point of the code lattice to the latent, as in the paper;
  *   - residual: the cell stands for a learned centroid in a space of features, and the code says what is left, as a
- *     gain and a path in a trellis of levels (windows.h) or as a sum of words (additive.h). The cell is known from the
- *     row's place in the index, so what it says is free.
+ *     gain and a path in a trellis of levels (windows.h). The cell is known from the row's place in the index, so what
+ *     it says is free.
  */
 #ifndef GOSSET_LATTICE_CODEC_H
 #define GOSSET_LATTICE_CODEC_H
 
 #include "kernel/kernel.h"
-#include "lattice/additive.h"
 #include "lattice/lattice.h"
 
 typedef struct gosset__codec gosset__codec;
@@ -23,13 +22,12 @@ typedef struct gosset__codec gosset__codec;
  */
 enum { GOSSET__RESIDUAL_MAX_FEATURES = 512, GOSSET__RESIDUAL_MAX_TURNED = 128, GOSSET__RESIDUAL_MAX_GROUPS = 64 };
 typedef struct gosset__residual {
-    gosset__additive additive; /* of all features; no books: codes of windows */
-    gosset__windows windows;   /* of the first features; feature 8 words[0] - 1 is always 0: its place holds the gain */
-    uint32_t features;         /* at least the places of the windows, at most GOSSET__RESIDUAL_MAX_FEATURES */
-    uint32_t groups, turned;   /* both 0: all cells use the features as they are; turned is a multiple of 16 */
-    const float *centroids;    /* cells x features, on the axes of their groups */
-    const float *turns;        /* groups x turned x turned: a group's axes are the columns of an orthogonal matrix */
-    const uint8_t *group;      /* cells */
+    gosset__windows windows; /* of the first features; feature 8 words[0] - 1 is always 0: its place holds the gain */
+    uint32_t features;       /* at least the places of the windows, at most GOSSET__RESIDUAL_MAX_FEATURES */
+    uint32_t groups, turned; /* both 0: all cells use the features as they are; turned is a multiple of 16 */
+    const float *centroids;  /* cells x features, on the axes of their groups */
+    const float *turns;      /* groups x turned x turned: a group's axes are the columns of an orthogonal matrix */
+    const uint8_t *group;    /* cells */
 } gosset__residual;
 
 /**
@@ -51,7 +49,7 @@ uint32_t gosset__codec_cell_count(const gosset__codec *codec); /* cells are 0 ..
 /**
  * Cells and packed codes of rows (count x dimension, finite). Thread-safe. A packed code has 4 bytes a word:
  *   - point: word h, byte j: dimension 8h + j in the low nibble, 8h + 4 + j in the high one, value + 8, cut off at +-7;
- *   - residual: a code of windows, kernel/kernel.h, or of nibbles, additive.h.
+ *   - residual: a code of windows, kernel/kernel.h.
  */
 void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells, uint8_t *codes);
 

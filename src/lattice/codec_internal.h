@@ -1,4 +1,4 @@
-/** What the kinds of code share: the parts of a codec and of its query. */
+/** What the two kinds of code share: the parts of a codec and of its query. */
 #ifndef GOSSET_LATTICE_CODEC_INTERNAL_H
 #define GOSSET_LATTICE_CODEC_INTERNAL_H
 
@@ -10,7 +10,6 @@ enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
 /** What a cell leaves of a query: enough to scan its codes piece by piece. */
 typedef struct gosset__aim {
     const void *view;
-    gosset__nibble_tables tables;
     gosset__window_query rest, lead; /* lead: for bounds, from the first words alone */
     _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
 } gosset__aim;
@@ -33,10 +32,8 @@ typedef struct gosset__code_ops {
                  const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 } gosset__code_ops;
 
-extern const gosset__code_ops gosset__code_point; /* codec_point.c: the nearest point of the code lattice */
-/* What the cell's centroid leaves, in two ways. */
-extern const gosset__code_ops gosset__code_windows;  /* codec_windows.c: a path in a trellis of levels */
-extern const gosset__code_ops gosset__code_additive; /* codec_additive.c: a sum of words */
+extern const gosset__code_ops gosset__code_point;   /* codec_point.c: the nearest point of the code lattice */
+extern const gosset__code_ops gosset__code_windows; /* codec_windows.c: what the cell's centroid leaves */
 
 struct gosset__codec {
     gosset__env env;
@@ -54,7 +51,6 @@ struct gosset__codec {
     int8_t *sketches; /* of a residual: the cells' centroids (codec_remote.c) */
     float *squares;   /* their squared lengths */
     float sketch_step;
-    float *products; /* of words, with additive codes */
     gosset__turning turnings[GOSSET__RESIDUAL_MAX_GROUPS];
 };
 
@@ -83,9 +79,6 @@ void gosset__codec_split(gosset__codec *codec);
 
 /** The axes of groups in bytes, for the views of queries. */
 gosset_status gosset__codec_make_turnings(gosset__codec *codec);
-
-/** Inner products of the words of additive codes, for their encoder. */
-gosset_status gosset__codec_make_products(gosset__codec *codec);
 
 /** Values as int8, 127 = the largest magnitude; returns what one step stands for. */
 float gosset__query_values(const float *from, uint32_t count, int8_t *values);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ADDITIVE_WORDS_MAX = GOSSET__ADDITIVE_BYTES_MAX / 4 };
 enum { CODE_BYTES_DEFAULT = 32, CODE_BYTES_MIN = 8, CODE_BYTES_MAX = 128, LEARN_MIN = 1000, EPOCHS_MAX = 100000 };
 
 /* About four minutes on two cores for 200,000 vectors of 128 dimensions: ten epochs, after which little is gained. */
@@ -104,22 +103,6 @@ out:
     return status;
 }
 
-/* Beyond 16 bytes additive codes need more candidates than windows wherever they were tried, and long to fit. */
-static gosset_status choose_code(gosset__settings *settings, const char *name) {
-    gosset_status status = GOSSET_OK;
-    const int additive = name && strcmp(name, "additive") == 0, fits = settings->residual_words <= ADDITIVE_WORDS_MAX;
-    GOSSET_REQUIRE(!name || additive || strcmp(name, "windows") == 0, GOSSET_E_CONFIG,
-                   "gosset_train_config: code: expected \"windows\" or \"additive\", found \"%s\"", name);
-    GOSSET_REQUIRE(!name || settings->residual_words > 0, GOSSET_E_CONFIG,
-                   "gosset_train_config: code: expected none with codes that are points of %s", settings->code_lattice);
-    GOSSET_REQUIRE(!additive || fits, GOSSET_E_CONFIG,
-                   "gosset_train_config: code: additive codes have at most %d bytes, found %u", 4 * ADDITIVE_WORDS_MAX,
-                   4 * settings->residual_words);
-    settings->code = additive ? GOSSET__CODE_ADDITIVE : name || !fits ? GOSSET__CODE_WINDOWS : GOSSET__CODE_BEST;
-out:
-    return status;
-}
-
 gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_train_config *config,
                                        const gosset_vectors *learn) {
     gosset_status status;
@@ -154,7 +137,6 @@ gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_
     GOSSET_REQUIRE(settings->anchors >= 2 && settings->anchors <= 65536, GOSSET_E_CONFIG,
                    "gosset_train_config: batch_size: expected 2..65536, found %u", settings->anchors);
     GOSSET_TRY(choose_lattices(settings, config, learn->dimension));
-    GOSSET_TRY(choose_code(settings, config->code));
     /* 8 % fewer codes compared on image descriptors and sentence embeddings (bench/RESULTS.md); not tried for others.
      */
     const int usual = settings->residual_words > 0 && settings->loss == gosset__loss_find(NULL);

@@ -76,20 +76,13 @@ out:
     return status;
 }
 
-size_t gosset__books_count(const gosset__residual *sizes) {
-    if (sizes->additive.books == 0) return 0;
-    return GOSSET__BOOK_WORDS + (size_t)gosset__additive_words(&sizes->additive) * sizes->features;
-}
-
 gosset_status gosset__model_make_residual(gosset_model *model, const gosset__residual *sizes) {
     gosset_status status = GOSSET_OK;
     const gosset__env *env = &model->env;
     const size_t columns = sizes->features, turn = (size_t)sizes->turned * sizes->turned;
     const size_t cells = (size_t)model->cell_lattice->point_count.word[0];
-    const size_t books = gosset__books_count(sizes);
     model->residual = *sizes;
     if (columns == 0) return GOSSET_OK;
-    model->residual.additive.features = sizes->features;
     model->rotation = gosset__alloc_array(env, model->shape.features * columns, sizeof(float));
     model->centroids = gosset__alloc_array(env, cells * columns, sizeof(float));
     model->turns = gosset__alloc_array(env, sizes->groups * turn + 1, sizeof(float));
@@ -97,12 +90,6 @@ gosset_status gosset__model_make_residual(gosset_model *model, const gosset__res
     model->residual.centroids = model->centroids;
     model->residual.turns = model->turns;
     model->residual.group = model->group;
-    if (books > 0) {
-        model->books = gosset__alloc_array(env, books, sizeof(float));
-        if (!model->books) return gosset__no_memory("books", books * sizeof(float));
-        model->residual.additive.lengths = model->books;
-        model->residual.additive.words = model->books + GOSSET__BOOK_WORDS;
-    }
     GOSSET_TRY(create_layer(model, &model->rotate, model->shape.features, (uint32_t)columns));
     if (!model->rotation || !model->centroids || !model->turns || !model->group)
         status = gosset__no_memory("centroids", cells * columns * sizeof(float));
@@ -125,7 +112,6 @@ void gosset_model_free(gosset_model *model) {
     gosset__free(&env, model->centroids);
     gosset__free(&env, model->turns);
     gosset__free(&env, model->group);
-    gosset__free(&env, model->books);
     gosset__free(&env, model->rotate.weights);
     gosset__free(&env, model->rotate.bias);
     gosset__free(&env, model->query_last);
@@ -195,7 +181,6 @@ gosset__model_held gosset__model_measure(const gosset_model *model) {
     if (columns == 0) return held;
     held.network += layer_size(&model->rotate);
     held.centroids = cells * columns * sizeof(float);
-    held.network += gosset__books_count(&model->residual) * sizeof(float);
     held.turns = (model->residual.groups * turned * turned + 1) * sizeof(float) + cells;
     return held;
 }

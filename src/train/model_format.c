@@ -17,12 +17,6 @@ gosset__model_plan gosset__model_plan_of(const gosset_model *model) {
                                 .cells = model->cell_lattice->point_count.word[0]};
 }
 
-/* Of section 7: of windows levels and weights, of additive codes lengths and words. */
-static uint64_t levels_size(const gosset__residual *residual) {
-    if (residual->additive.books > 0) return gosset__books_count(residual) * 4;
-    return LEVELS_SIZE + gosset__windows_places(&residual->windows);
-}
-
 uint64_t gosset__model_lay_sections(const gosset__model_plan *p, gosset__model_section *sections) {
     const uint64_t columns = p->residual.features, turned = p->residual.turned;
     const uint64_t sizes[SECTION_COUNT] = {
@@ -33,7 +27,7 @@ uint64_t gosset__model_lay_sections(const gosset__model_plan *p, gosset__model_s
         p->cells * columns * 4,
         p->residual.groups * turned * turned * 4,
         p->residual.groups > 0 ? p->cells : 0,
-        columns > 0 ? levels_size(&p->residual) : 0,
+        columns > 0 ? LEVELS_SIZE + gosset__windows_places(&p->residual.windows) : 0,
         8,
         p->query ? (uint64_t)gosset__last_count(&p->shape) * 4 : 0,
     };

@@ -115,37 +115,6 @@ out:
     return status;
 }
 
-static gosset_status read_books(const unsigned char *from, size_t size, const char *name, gosset_model *model) {
-    gosset_status status = GOSSET_OK;
-    memcpy(model->books, from, size);
-    GOSSET_REQUIRE(all_finite(model->books, size / sizeof(float)), GOSSET_E_CORRUPT,
-                   "%s: lengths and words: expected finite numbers, found NaN or infinity", name);
-    for (uint32_t l = 1; l < GOSSET__BOOK_WORDS; l++)
-        GOSSET_REQUIRE(model->books[l - 1] <= model->books[l], GOSSET_E_CORRUPT,
-                       "%s: length %u: expected ascending lengths, found %g behind %g", name, l,
-                       (double)model->books[l], (double)model->books[l - 1]);
-out:
-    return status;
-}
-
-/* Models whose codes are points or sums of words have no windows. */
-static gosset_status check_additive(const gosset__residual *residual, const char *name) {
-    gosset_status status = GOSSET_OK;
-    const gosset__additive *additive = &residual->additive;
-    const uint32_t words = residual->windows.words[0] | residual->windows.words[1] | residual->windows.words[2];
-    GOSSET_REQUIRE(words == 0 && (additive->books == 0 || additive->books % 8 == 7) &&
-                       additive->books <= GOSSET__ADDITIVE_BOOKS_MAX,
-                   GOSSET_E_CORRUPT, "%s: additive codes: expected 7, 15, 23 or 31 books, found %u", name,
-                   additive->books);
-    GOSSET_REQUIRE(additive->weight >= 0 && additive->weight < INFINITY &&
-                       residual->features <= GOSSET__RESIDUAL_MAX_FEATURES && residual->groups == 0 &&
-                       (residual->features > 0 || additive->books == 0),
-                   GOSSET_E_CORRUPT, "%s: additive codes: weight %g, %u features, %u groups", name,
-                   (double)additive->weight, residual->features, residual->groups);
-out:
-    return status;
-}
-
 static gosset_status read_residual(const unsigned char *header, const char *name, gosset__residual *residual) {
     gosset_status status = GOSSET_OK;
     gosset__windows *windows = &residual->windows;
@@ -169,9 +138,7 @@ static gosset_status read_residual(const unsigned char *header, const char *name
                        residual->turned <= residual->features,
                    GOSSET_E_CORRUPT, "%s: residual codes: %u groups with %u axes of %u features", name,
                    residual->groups, residual->turned, residual->features);
-    residual->additive.books = gosset__load32(header + RESIDUAL + 40);
-    residual->additive.weight = load_float(header + RESIDUAL + 44);
-    if (residual->features == 0 || residual->additive.books > 0) return check_additive(residual, name);
+    if (residual->features == 0) return GOSSET_OK;
     GOSSET_REQUIRE(sane && windows->words[0] >= 1, GOSSET_E_CORRUPT,
                    "%s: residual codes: expected words, finite steps and a gain, found others", name);
     GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES &&
@@ -232,10 +199,7 @@ static gosset_status fill_model(gosset_model *model, const unsigned char *bytes,
             GOSSET_REQUIRE(model->group[c] < model->residual.groups, GOSSET_E_CORRUPT,
                            "%s: group of cell %zu: expected less than %u, found %u", name, c, model->residual.groups,
                            model->group[c]);
-        if (model->books)
-            GOSSET_TRY(read_books(bytes + sections[SECTION_LEVELS].offset, sections[SECTION_LEVELS].size, name, model));
-        else
-            GOSSET_TRY(read_levels(bytes + sections[SECTION_LEVELS].offset, name, &model->residual.windows));
+        GOSSET_TRY(read_levels(bytes + sections[SECTION_LEVELS].offset, name, &model->residual.windows));
     }
     if (model->query_last) {
         const size_t query_size = sections[SECTION_QUERY].size;

@@ -39,8 +39,6 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
     store_float(header + RESIDUAL + 28, windows->gains[15]);
     gosset__store32(header + RESIDUAL + 32, model->residual.groups);
     gosset__store32(header + RESIDUAL + 36, model->residual.turned);
-    gosset__store32(header + RESIDUAL + 40, model->residual.additive.books);
-    store_float(header + RESIDUAL + 44, model->residual.additive.weight);
 }
 
 /* Levels of the last two classes, then the weights of all places. */
@@ -76,10 +74,7 @@ static uint64_t describe_file(const gosset_model *model, gosset__model_section *
     const void *contents[SECTION_COUNT] = {model->preprocess.mean, model->folded,    model->held_out, model->rotation,
                                            model->centroids,       model->turns,     model->group,    levels,
                                            &model->train_seconds,  model->query_last};
-    if (model->books)
-        contents[SECTION_LEVELS] = model->books;
-    else
-        write_levels(&model->residual.windows, levels);
+    write_levels(&model->residual.windows, levels);
     write_header(model, sections, gosset__model_count_sections(&p), contents, file_size, header);
     return file_size;
 }
@@ -108,10 +103,7 @@ gosset_status gosset__model_serialize(const gosset_model *model, const gosset__e
         memcpy(bytes + sections[SECTION_CENTROIDS].offset, model->centroids, sections[SECTION_CENTROIDS].size);
         memcpy(bytes + sections[SECTION_TURNS].offset, model->turns, sections[SECTION_TURNS].size);
         memcpy(bytes + sections[SECTION_GROUPS].offset, model->group, sections[SECTION_GROUPS].size);
-        if (model->books)
-            memcpy(bytes + sections[SECTION_LEVELS].offset, model->books, sections[SECTION_LEVELS].size);
-        else
-            write_levels(&model->residual.windows, bytes + sections[SECTION_LEVELS].offset);
+        write_levels(&model->residual.windows, bytes + sections[SECTION_LEVELS].offset);
     }
     store_double(bytes + sections[SECTION_TIMING].offset, model->train_seconds);
     if (model->query_last)

@@ -70,7 +70,6 @@ struct gosset_model {
     float *centroids;          /* cells x residual features */
     float *turns;              /* groups x turned x turned */
     uint8_t *group;            /* cells; NULL without groups */
-    float *books;              /* of additive codes: 16 lengths, then words; NULL for others */
     gosset__dense rotate;
     gosset__codec *codec;
     uint32_t epochs;
@@ -82,7 +81,6 @@ struct gosset_model {
 gosset_status gosset__model_create(gosset_model **out, const gosset__shape *shape, uint32_t input, gosset_metric metric,
                                    uint32_t held_out_count, const char *code_lattice, const char *cell_lattice,
                                    const gosset_env *env);
-size_t gosset__books_count(const gosset__residual *sizes); /* floats of gosset_model.books */
 /** Room for residual codes (0 features: none) of these sizes; their arrays are to be filled by the caller. */
 gosset_status gosset__model_make_residual(gosset_model *model, const gosset__residual *sizes);
 /** Room for a last layer for queries, to be filled by the caller. */

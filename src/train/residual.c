@@ -314,7 +314,7 @@ static void spread_turn(const fit *f, uint32_t group, uint32_t gap, uint32_t tur
         }
 }
 
-/* Codes of windows: features and centroids on the axes of the groups, with a gap for the gain. */
+/* Features and centroids on the axes of the groups, with a gap for the gain. */
 static gosset_status keep_windows(fit *f, const gosset__windows *windows) {
     gosset_model *model = f->trainer->model;
     gosset__residual sizes = {.windows = *windows, .groups = f->groups};
@@ -335,52 +335,14 @@ out:
     return status;
 }
 
-/* Additive codes: all features as they are. `books`: lengths, then words. */
-static gosset_status keep_additive(fit *f, const gosset__additive *additive, const float *books) {
-    gosset_model *model = f->trainer->model;
-    const uint32_t features = (uint32_t)gosset__round_up(f->axes, 8);
-    const gosset__residual sizes = {.additive = *additive, .features = features};
-    gosset_status status;
-    GOSSET_TRY(gosset__model_make_residual(model, &sizes));
-    for (uint32_t c = 0; c < f->cells; c++)
-        gosset__residual_unturn_row(f, f->group[c], f->rotated + (size_t)c * f->axes);
-    gosset__residual_columns(f->map, f->axes, f->features, features, features, model->rotation);
-    gosset__residual_columns(f->rotated, f->axes, f->cells, features, features, model->centroids);
-    memcpy(model->books, books, GOSSET__BOOK_WORDS * sizeof *books);
-    gosset__residual_columns(books + GOSSET__BOOK_WORDS, f->axes, gosset__additive_words(additive), features, features,
-                             model->books + GOSSET__BOOK_WORDS);
-    gosset__log(&f->trainer->env, GOSSET_LOG_INFO, "additive codes: %u books of 16 words of %u features",
-                additive->books, features);
-out:
-    return status;
-}
-
-/* Of both kinds, where both are allowed, the one that held-out queries find their neighbours with. */
 static gosset_status fit_codes(fit *f) {
-    const gosset__settings *settings = &f->trainer->settings;
     gosset__residual_judge judge;
     gosset__windows windows;
-    gosset__residual_additive additive = {.books = NULL};
     gosset_status status;
-    const uint32_t books = 8 * settings->residual_words - 1;
-    double ranks[2] = {HUGE_VAL, HUGE_VAL};
     GOSSET_TRY(gosset__residual_judge_start(&judge, f));
-    if (settings->code != GOSSET__CODE_ADDITIVE) GOSSET_TRY(gosset__residual_choose(&judge, &windows, &ranks[0]));
-    if (settings->code != GOSSET__CODE_WINDOWS) {
-        GOSSET_TRY(gosset__residual_fit_additive(f, judge.count, books, &additive));
-        GOSSET_TRY(gosset__residual_judge_rank(&judge, &additive.coder, &ranks[1]));
-    }
-    gosset__log(&f->trainer->env, GOSSET_LOG_INFO,
-                "true neighbours of held-out queries: mean rank %.2f by codes of windows, %.2f by additive codes",
-                ranks[0], ranks[1]);
-    if (ranks[0] <= ranks[1]) {
-        GOSSET_TRY(keep_windows(f, &windows));
-        goto out;
-    }
-    if (gosset__residual_wants_more(f, judge.count)) GOSSET_TRY(gosset__residual_fit_additive(f, 0, books, &additive));
-    GOSSET_TRY(keep_additive(f, &additive.code, additive.books));
+    GOSSET_TRY(gosset__residual_choose(&judge, &windows));
+    GOSSET_TRY(keep_windows(f, &windows));
 out:
-    gosset__residual_additive_free(&additive, &f->trainer->env);
     gosset__residual_judge_free(&judge);
     return status;
 }

@@ -4,8 +4,6 @@
 
 #include "train/trainer.h"
 
-#include <stdbool.h>
-
 enum { GOSSET__RESIDUAL_MAX_AXES = 255 }; /* with the gain's place 256 features */
 
 /** A cell's prediction weighs as much in its centroid as this many vectors. */
@@ -55,16 +53,8 @@ typedef struct gosset__residual_sample {
 gosset_status gosset__residual_fit_levels(const gosset__residual_sample *sample, uint32_t rounds, gosset__pool *pool,
                                           const gosset__env *env, gosset__windows *windows);
 
-/** Something that codes rows. All arrays are of fit->axes floats, on the axes of the residuals. Thread-safe. */
-typedef struct gosset__residual_coder gosset__residual_coder;
-struct gosset__residual_coder {
-    /** Writes what the code of a row stands for, centroid included; returns its squared length as scores know it. */
-    float (*code)(const gosset__residual_coder *self, uint32_t group, const float *rest, const float *centroid,
-                  float *decoded);
-};
-
 /** residual_judge.c: ranks of the true neighbours of held-out queries among coded rows of the learn set: the first
- *  `count`. What is judged should be fitted to the others. */
+ *  `count`. */
 typedef struct gosset__residual_judge {
     const gosset__residual_fitting *fit;
     uint32_t queries;
@@ -80,26 +70,14 @@ typedef struct gosset__residual_judge {
 gosset_status gosset__residual_judge_start(gosset__residual_judge *self, const gosset__residual_fitting *fit);
 void gosset__residual_judge_free(gosset__residual_judge *self);
 /** Their mean, in the scale of logarithms; the lower, the better the codes. */
-gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__residual_coder *coder,
-                                          double *rank);
+gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__windows *windows, double *rank);
 
-/** residual_additive.c: additive codes of so many books, for features fit->axes, fitted to rows from `first` on. */
-typedef struct gosset__residual_additive {
-    gosset__residual_coder coder;
-    const gosset__kernels *kernels;
-    gosset__additive code;
-    float *books;    /* 16 lengths, then the words of the code */
-    float *products; /* of the words */
-} gosset__residual_additive;
-
-gosset_status gosset__residual_fit_additive(const gosset__residual_fitting *fit, size_t first, uint32_t books,
-                                            gosset__residual_additive *out);
-/** Whether the rows before `first` would have been used too. */
-bool gosset__residual_wants_more(const gosset__residual_fitting *fit, size_t first);
-void gosset__residual_additive_free(gosset__residual_additive *additive, const gosset__env *env);
-
-/** residual_choose.c: words, levels, steps and gains of codes of windows, and what they are judged. */
-gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows, double *rank);
+/** residual_choose.c: words, levels, steps and gains. */
+gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows);
+/** Codes a row of the judge. Writes what its code stands for, centroid included; returns the squared length of that.
+ *  All arrays are of fit->axes floats, on the axes of the residuals. Thread-safe. */
+float gosset__residual_code(const gosset__residual_fitting *fit, const gosset__windows *windows, uint32_t group,
+                            const float *rest, const float *centroid, float *decoded);
 
 /** Ascending. */
 void gosset__residual_sort(float *values, size_t count);

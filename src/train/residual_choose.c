@@ -1,5 +1,5 @@
 /*
- * How many bits each feature gets in codes of windows: the words of each class with which the true neighbours of
+ * How many bits each feature gets: the words of each class with which the true neighbours of
  * held-out queries come first (residual_judge.c). The error of the codes would not do: a decoder that lowered that of
  * 16-byte codes of SIFT descriptors by 30 % found no neighbour earlier, since what it repaired was alike for all of
  * them.
@@ -33,29 +33,22 @@ typedef struct choice {
 
 /* ---- codes for the judge -------------------------------------------------------------------- */
 
-typedef struct windows_coder {
-    gosset__residual_coder coder;
-    const gosset__residual_fitting *fit;
-    const gosset__windows *windows;
-} windows_coder;
-
-static float code_windows(const gosset__residual_coder *coder, uint32_t group, const float *rest, const float *centroid,
-                          float *decoded) {
-    const windows_coder *self = (const windows_coder *)(const void *)coder;
-    const uint32_t axes = self->fit->axes, places = gosset__windows_places(self->windows);
-    const uint32_t gap = 8 * self->windows->words[0] - 1;
+float gosset__residual_code(const gosset__residual_fitting *fit, const gosset__windows *windows, uint32_t group,
+                            const float *rest, const float *centroid, float *decoded) {
+    const uint32_t axes = fit->axes, places = gosset__windows_places(windows);
+    const uint32_t gap = 8 * windows->words[0] - 1;
     uint8_t code[GOSSET__WINDOWS_MAX_PLACES];
     float x[GOSSET__WINDOWS_MAX_PLACES], found[GOSSET__WINDOWS_MAX_PLACES] = {0}, square = 0;
     memcpy(decoded, rest, axes * sizeof *decoded);
-    gosset__residual_turn_row(self->fit, group, decoded);
+    gosset__residual_turn_row(fit, group, decoded);
     gosset__residual_columns(decoded, axes, 1, gap, places, x);
-    gosset__windows_encode(self->windows, x, code);
-    gosset__windows_add(self->windows, code, found);
+    gosset__windows_encode(windows, x, code);
+    gosset__windows_add(windows, code, found);
     for (uint32_t i = 0; i < axes; i++) {
         const uint32_t place = i < gap ? i : i + 1;
         decoded[i] = place < places ? found[place] : 0;
     }
-    gosset__residual_unturn_row(self->fit, group, decoded);
+    gosset__residual_unturn_row(fit, group, decoded);
     for (uint32_t i = 0; i < axes; i++) {
         decoded[i] += centroid[i];
         square += decoded[i] * decoded[i];
@@ -100,10 +93,9 @@ static void fit_gains(const choosing *self, gosset__windows *windows) {
 static gosset_status measure(const choosing *self, uint32_t rounds, choice *c) {
     gosset_status status;
     const gosset__residual_fitting *f = self->judge->fit;
-    const windows_coder coder = {{code_windows}, f, &c->windows};
     fit_gains(self, &c->windows);
     GOSSET_TRY(gosset__residual_fit_levels(&self->sample, rounds, f->trainer->pool, &f->trainer->env, &c->windows));
-    GOSSET_TRY(gosset__residual_judge_rank(self->judge, &coder.coder, &c->rank));
+    GOSSET_TRY(gosset__residual_judge_rank(self->judge, &c->windows, &c->rank));
 out:
     return status;
 }
@@ -142,7 +134,7 @@ out:
     return status;
 }
 
-gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows, double *rank) {
+gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows) {
     const uint32_t words = judge->fit->trainer->settings.residual_words;
     uint32_t start[GOSSET__WINDOW_CLASSES] = {(words + 1) / 2, words / 2, 0};
     choosing self = {.judge = judge};
@@ -159,7 +151,8 @@ gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__win
     GOSSET_TRY(search_words(&self, &best));
     GOSSET_TRY(measure(&self, FINAL_ROUNDS, &best));
     *windows = best.windows;
-    *rank = best.rank;
+    gosset__log(&judge->fit->trainer->env, GOSSET_LOG_INFO, "true neighbours of held-out queries: mean rank %.2f",
+                best.rank);
 out:
     gosset__free(&judge->fit->trainer->env, self.sizes);
     gosset__free(&judge->fit->trainer->env, self.rest);

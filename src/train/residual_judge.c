@@ -7,6 +7,7 @@
 #include "train/residual.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { QUERIES = 500, ROWS_MAX = 60000, ROW_BLOCK = 512, K = GOSSET__VALIDATION_K };
@@ -73,7 +74,7 @@ out:
 
 typedef struct trial {
     gosset__residual_judge *judge;
-    const gosset__residual_coder *coder;
+    const gosset__windows *windows;
 } trial;
 
 static gosset_status code_block(void *context, size_t block, uint32_t worker) {
@@ -83,8 +84,8 @@ static gosset_status code_block(void *context, size_t block, uint32_t worker) {
     const gosset__residual_fitting *f = j->fit;
     const size_t first = block * ROW_BLOCK, axes = f->axes;
     for (size_t r = first; r < first + block_rows(j, first); r++)
-        j->halves[r] = 0.5f * self->coder->code(self->coder, f->group[f->cell[r]], j->rest + r * axes,
-                                                j->centroids + r * axes, j->decoded + r * axes);
+        j->halves[r] = 0.5f * gosset__residual_code(f, self->windows, f->group[f->cell[r]], j->rest + r * axes,
+                                                    j->centroids + r * axes, j->decoded + r * axes);
     return GOSSET_OK;
 }
 
@@ -128,10 +129,9 @@ static gosset_status rank_block(void *context, size_t block, uint32_t worker) {
     return GOSSET_OK;
 }
 
-gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__residual_coder *coder,
-                                          double *rank) {
+gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__windows *windows, double *rank) {
     gosset_status status;
-    trial t = {self, coder};
+    trial t = {self, windows};
     gosset__pool *pool = self->fit->trainer->pool;
     const size_t blocks = count_blocks(self), pairs = (size_t)self->queries * K;
     double sum = 0;

@@ -29,7 +29,6 @@ typedef struct gosset__settings {
     const gosset__spread_ops *spread;
     const gosset__optimizer_ops *optimizer;
     char code_lattice[64], cell_lattice[64];
-    enum { GOSSET__CODE_BEST, GOSSET__CODE_WINDOWS, GOSSET__CODE_ADDITIVE } code; /* residual codes; the better kind */
     uint32_t residual_words; /* of 4 bytes, in residual codes; 0 = codes are points of the code lattice */
     uint32_t width, output_dimension;
     uint32_t epochs; /* 0 = to be set from `minutes` */

@@ -58,16 +58,6 @@ static void scan_windows_8_queries(const gosset__kernels *k, bench_data *d) {
     }
     for (int q = 0; q < GOSSET__SCAN_MANY; q++) k->scan_windows(d->bytes, 32, &code, &queries[q], d->scores + 512 * q);
 }
-static void scan_tables_of(const gosset__kernels *k, bench_data *d, uint32_t bytes) {
-    const gosset__nibble_tables tables = {.bytes = bytes, .entries = (const uint8_t *)d->x, .unit = 1e-3f};
-    k->scan_tables(d->bytes, 2048, &tables, d->scores);
-}
-static void scan_tables_8(const gosset__kernels *k, bench_data *d) {
-    scan_tables_of(k, d, 8);
-}
-static void scan_tables_16(const gosset__kernels *k, bench_data *d) {
-    scan_tables_of(k, d, 16);
-}
 static void scan_32(const gosset__kernels *k, bench_data *d) {
     k->scan_nibble(d->bytes, 4096, 32, d->query, d->scores);
 }
@@ -132,8 +122,6 @@ static const bench_case cases[] = {
     {"scan_windows 16 bytes, L2", scan_windows_16, "code", 32768, 0, 32768 * 16.0},
     {"scan_windows 32 bytes, L2", scan_windows_32, "code", 32768, 0, 32768 * 32.0},
     {"... for 8 queries, L1", scan_windows_8_queries, "pair", 8 * 512, 0, 512 * 32.0},
-    {"scan_tables 8 bytes, L2", scan_tables_8, "code", 32768, 0, 32768 * 8.0},
-    {"scan_tables 16 bytes, L2", scan_tables_16, "code", 32768, 0, 32768 * 16.0},
     {"scan_nibble 32 dims, L2", scan_32, "code", 65536, 0, 65536 * 16.0},
     {"select_above, none found", select_few, "score", 1 << 15, 0, 4.0 * (1 << 15)},
     {"dense 256 rows, 512x512", dense_256, DENSE(256, 512, 512)},

@@ -177,43 +177,6 @@ static size_t walk_scan_windows_many(const gosset__kernels *level, const gosset_
     return done;
 }
 
-static size_t tables_once(const gosset__kernels *level, const gosset__kernels *reference, uint32_t bytes,
-                          size_t block_count, int kind, gosset__nibble_tables tables) {
-    gosset__rng rng = gosset__rng_make(bytes, block_count);
-    const size_t size = block_count * GOSSET__SCAN_BLOCK * bytes;
-    char shape[96];
-    snprintf(shape, sizeof shape, "%zu blocks of %u bytes, entries %d", block_count, bytes, kind);
-    guarded blocks = guarded_make(size, slack_of(block_count, 1));
-    guarded entries = guarded_make((size_t)32 * bytes, 0); /* a multiple of 64 bytes: aligned */
-    guarded found = guarded_make(block_count * 64, slack_of(block_count, 4));
-    guarded expected = guarded_make(block_count * 64, 0);
-    fill_bytes(&rng, blocks.data, size, 0);
-    fill_bytes(&rng, entries.data, (size_t)32 * bytes, kind);
-    if (kind == 1) memset(entries.data, 255, (size_t)32 * bytes); /* the largest sums there are */
-    tables.bytes = bytes;
-    tables.entries = entries.data;
-    level->scan_tables(blocks.data, block_count, &tables, found.data);
-    reference->scan_tables(blocks.data, block_count, &tables, expected.data);
-    compare(found.data, expected.data, block_count * 64, "scan_tables", level->name, shape);
-    guarded_free(&blocks);
-    guarded_free(&entries);
-    guarded_free(&found);
-    guarded_free(&expected);
-    return 1;
-}
-
-static size_t walk_scan_tables(const gosset__kernels *level, const gosset__kernels *reference) {
-    const gosset__nibble_tables kinds[] = {
-        {.base = -0.7f, .unit = 1e-4f}, {.base = -90, .unit = 0.01f}, {.base = NAN, .unit = 1}, {.unit = 0}};
-    size_t done = 0;
-    for (uint32_t bytes = 4; bytes <= GOSSET__NIBBLE_CODE_MAX; bytes += bytes < 36 ? 4 : 92)
-        for (size_t blocks = 0; blocks < 6; blocks++)
-            for (int kind = 0; kind < BYTE_KINDS; kind++)
-                for (size_t t = 0; t < COUNT_OF(kinds); t++)
-                    done += tables_once(level, reference, bytes, blocks, kind, kinds[t]);
-    return done;
-}
-
 static size_t window_query_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
                                 uint32_t extra, float size) {
     gosset__rng rng = gosset__rng_make(31 * words[0] + 7 * words[1] + words[2], extra);
@@ -509,9 +472,9 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
 }
 
 const char *const kernel_names[KERNEL_COUNT] = {
-    "scan_nibble",       "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
-    "dot_f32",           "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16",
-    "scan_windows_many", "scan_tables"};
+    "scan_nibble",      "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
+    "dot_f32",          "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16",
+    "scan_windows_many"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {
@@ -533,8 +496,6 @@ size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernel
         return walk_widen(level, reference);
     case 16:
         return walk_scan_windows_many(level, reference);
-    case 17:
-        return walk_scan_tables(level, reference);
     default:
         return walk_pair(level, reference, (pair_kernel)(index - 7));
     }

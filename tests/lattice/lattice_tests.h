@@ -22,7 +22,6 @@ TCase *case_codes(void);
 TCase *case_contract(void);
 TCase *case_codec(void);
 TCase *case_windows(void);
-TCase *case_additive(void);
 
 /** Nanoseconds of the operations; and code errors over shell norms. To stdout. */
 void bench_lattice(void);

@@ -106,7 +106,6 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, case_contract());
     suite_add_tcase(suite, case_codec());
     suite_add_tcase(suite, case_windows());
-    suite_add_tcase(suite, case_additive());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     const int failed = srunner_ntests_failed(runner);

@@ -57,7 +57,7 @@ static void check_sections(const reader *self) {
     require_ok(gosset_lattice_create(&cells, (const char *)self->bytes + 192, NULL));
     const uint64_t w = self->width, f = self->features, o = self->outputs;
     const uint64_t groups = u32_at(self, 488), turned = u32_at(self, 492);
-    const uint32_t sections = u32_at(self, 256), books = u32_at(self, 496);
+    const uint32_t sections = u32_at(self, 256);
     const uint64_t sizes[10] = {4 * f,
                                 4 * (f * w + w + w * w + w + w * o + o + self->skip * f * o),
                                 4ull * u32_at(self, 56) * self->inputs,
@@ -65,9 +65,7 @@ static void check_sections(const reader *self) {
                                 4 * cells->point_count.word[0] * columns,
                                 4 * groups * turned * turned,
                                 groups > 0 ? cells->point_count.word[0] : 0,
-                                books > 0     ? 4 * (16 + 16ull * books * columns)
-                                : columns > 0 ? 32 + places
-                                              : 0,
+                                columns > 0 ? 32 + places : 0,
                                 8,
                                 4 * (w * o + o + self->skip * f * o)};
     gosset_lattice_free(cells);
@@ -142,9 +140,7 @@ START_TEST(second_reader) {
     enum { D = 10, COUNT = 1000 };
     float *data = clustered_vectors(31, COUNT, D, 20, GOSSET_F32);
     gosset_vectors learn = view_of(data, COUNT, D, GOSSET_F32);
-    gosset_train_config config = _i % 2 == 0 ? small_config(NULL)
-                                 : _i < 6    ? residual_config(NULL)
-                                             : additive_config(NULL);
+    gosset_train_config config = _i % 2 ? residual_config(NULL) : small_config(NULL);
     config.metric = (gosset_metric)(_i / 2 % 3);
     config.loss = _i < 6 ? NULL : "rank";
     config.width = 20;

@@ -111,9 +111,7 @@ START_TEST(awkward_data) {
     shape_of_data shape = (shape_of_data)(_i % SHAPES);
     float *data = awkward(shape, COUNT, D), *latents = malloc(COUNT * LATENT * sizeof(float));
     gosset_vectors learn = view_of(data, COUNT, D, GOSSET_F32);
-    gosset_train_config config = _i % 2 == 0       ? small_config(NULL)
-                                 : _i / SHAPES % 2 ? residual_config(NULL)
-                                                   : additive_config(NULL);
+    gosset_train_config config = _i % 2 ? residual_config(NULL) : small_config(NULL);
     config.loss = gosset_loss_name((uint32_t)(_i / SHAPES / 3));
     config.metric = (gosset_metric)(_i / SHAPES % 3);
     gosset_model *model = train_model(&learn, &config);

@@ -9,7 +9,6 @@ static gosset_train_config config_for(int loop, const gosset_env *env) {
     config.loss = gosset_loss_name((uint32_t)loop / 2);
     config.epochs = 3;
     config.quantize = loop % 2 ? 1 : -1;
-    if (loop % 2 && loop / 2 % 2) config.code = "additive";
     if (loop % 2) config.optimizer = "sgd", config.spreading = "potential";
     return config;
 }
@@ -109,7 +108,7 @@ START_TEST(resumed_is_uninterrupted) {
 }
 END_TEST
 
-/* Codes of another size or kind are fitted to the map that is there, and are those of a training of their own. */
+/* Codes of another size are fitted to the map that is there, and are those of a training of their own. */
 START_TEST(one_map_for_all_sizes) {
     uint8_t *data = clustered_vectors(6, 1000, D, 30, GOSSET_U8);
     gosset_vectors learn = view_of(data, 1000, D, GOSSET_U8);
@@ -120,7 +119,6 @@ START_TEST(one_map_for_all_sizes) {
     gosset_model_free(train_model(&learn, &config));
     config.resume = 1;
     config.code_bytes = 12;
-    config.code = "additive";
     gosset_model *refitted = train_model(&learn, &config);
     config.resume = 0;
     config.checkpoint = NULL;

@@ -16,13 +16,6 @@ gosset_train_config residual_config(const gosset_env *env) {
     gosset_train_config config = small_config(env);
     config.code_lattice = NULL;
     config.code_bytes = 8;
-    config.code = "windows";
-    return config;
-}
-
-gosset_train_config additive_config(const gosset_env *env) {
-    gosset_train_config config = residual_config(env);
-    config.code = "additive";
     return config;
 }
 

@@ -26,7 +26,6 @@ enum { LATENT = 8 };
 gosset_train_config small_config(const gosset_env *env);
 /** The same with residual codes of 8 bytes instead. */
 gosset_train_config residual_config(const gosset_env *env);
-gosset_train_config additive_config(const gosset_env *env); /* the other kind of residual codes */
 /** Fails the test with the library's sentence. */
 void require_ok(gosset_status status);
 /** Trains; fails the test if that fails. */
