@@ -3,7 +3,6 @@
 #include "api/vectors.h"
 #include "base/status.h"
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     LEAST =
@@ -39,7 +38,7 @@ uint64_t gosset__searcher_together_held(const gosset_searcher *searcher) {
  * to work soon, so parts begin small, and be busy until the end, so the last is not all of it.
  */
 static uint32_t share(const gosset_searcher *s, size_t count, size_t left, uint32_t room, uint32_t before) {
-    const int in_memory = strcmp(s->index->store->files->ops->name, "memory") == 0;
+    const int in_memory = s->index->store->files->ops->resident;
     const size_t part = (count + PARTS - 1) / PARTS;
     size_t wanted = in_memory ? left : 2 * before < part ? 2 * before : part;
     if (wanted < LEAST) wanted = LEAST;

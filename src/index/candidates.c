@@ -9,6 +9,10 @@ enum {
     PIECE = GOSSET__SCAN_PIECE
 };
 
+/* Where bands end, in 32nds of the reach: a sixth, a third and two thirds of the codes, four fifths and more of what is
+ * found in the first two. */
+static const uint32_t ends[GOSSET__BANDS] = {19, 24, 28, 32};
+
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent) {
     gosset__codec_query_set(candidates->codec, latent, candidates->query);
 }
@@ -20,28 +24,27 @@ static void add_cell(gosset__candidates *c, uint32_t cell) {
     c->runs[c->run_count++] = (gosset__rows){first[0], first[1], cell};
 }
 
-/* Returns the least distance. */
-static uint32_t measure_cells(gosset__candidates *c) {
+/* As distance what cells are kept by: their remoteness, or their place in the order of the probe. */
+static void measure_cells(gosset__candidates *c, bool by_remoteness) {
+    gosset__remoteness *of = c->remoteness;
     uint32_t least = UINT32_MAX;
-    gosset__codec_remoteness(c->codec, c->query, c->cells, c->cells_found, c->remoteness);
-    for (uint32_t i = 0; i < c->cells_found; i++)
-        least = c->remoteness[i].distance < least ? c->remoteness[i].distance : least;
-    return least;
+    if (!by_remoteness) {
+        for (uint32_t i = 0; i < c->cells_found; i++) of[i].distance = i;
+        return;
+    }
+    gosset__codec_remoteness(c->codec, c->query, c->cells, c->cells_found, of);
+    for (uint32_t i = 0; i < c->cells_found; i++) least = of[i].distance < least ? of[i].distance : least;
+    for (uint32_t i = 0; i < c->cells_found; i++) of[i].distance += of[i].score - least;
 }
 
 /*
  * Cells come best first and are wanted in the order of their rows: memory is walked upwards, and of equal scores the
  * lower row is met first. Two levels of bits sort them without comparing.
  */
-void gosset__candidates_probe(gosset__candidates *c, uint32_t probe, uint32_t reach) {
-    c->cells_found = gosset__codec_probe(c->codec, c->query, probe, c->cells);
-    const uint32_t least = reach > 0 ? measure_cells(c) : 0;
-    c->cells_kept = 0;
-    c->run_count = 0;
-    c->rows_found = 0;
+static void add_cells(gosset__candidates *c, uint64_t from, uint64_t to) {
     for (uint32_t i = 0; i < c->cells_found; i++) {
-        const uint32_t cell = c->cells[i];
-        if (reach > 0 && c->remoteness[i].distance - least + c->remoteness[i].score > reach) continue;
+        const uint32_t cell = c->cells[i], far = c->remoteness[i].distance;
+        if (far < from || far >= to) continue;
         c->cells_kept++;
         c->cell_bits[cell / 64] |= 1ull << cell % 64;
         c->cell_words[cell / 4096] |= 1ull << cell / 64 % 64;
@@ -58,10 +61,33 @@ void gosset__candidates_probe(gosset__candidates *c, uint32_t probe, uint32_t re
     }
 }
 
-/* Rows ascend, so a score equal to the bound's comes too late to count: strictly above is exact. */
+void gosset__candidates_probe(gosset__candidates *c, uint32_t probe, uint32_t reach, bool in_bands) {
+    c->cells_found = gosset__codec_probe(c->codec, c->query, probe, c->cells);
+    measure_cells(c, reach > 0);
+    const uint64_t end = reach > 0 ? (uint64_t)reach + 1 : c->cells_found;
+    uint64_t from = 0;
+    c->cells_kept = 0;
+    c->run_count = 0;
+    c->rows_found = 0;
+    for (uint32_t band = 0; band < GOSSET__BANDS; band++) {
+        const uint64_t to = end * ends[band] / 32;
+        if (in_bands || band + 1 == GOSSET__BANDS) {
+            add_cells(c, from, to);
+            from = to;
+        }
+        c->band_end[band] = c->run_count;
+    }
+}
+
+/* Of scores equal to the bound's the rows decide: they count, because not all rows ascend. */
+static size_t select_rows_above(gosset__candidates *c, size_t count, const gosset__best *best) {
+    const bool bounded = best->bound.rank != UINT32_MAX;
+    const int32_t threshold = bounded ? gosset__score_of_rank(best->bound.rank) - 1 : INT32_MIN;
+    return c->kernels->select_above(c->scores, count, threshold, c->positions);
+}
+
 static void select_rows(gosset__candidates *c, uint32_t filled, uint32_t segment_count, gosset__best *best) {
-    const int32_t threshold = best->bound.rank == UINT32_MAX ? INT32_MIN : gosset__score_of_rank(best->bound.rank);
-    const size_t found = c->kernels->select_above(c->scores, filled, threshold, c->positions);
+    const size_t found = select_rows_above(c, filled, best);
     uint32_t segment = 0;
     for (size_t i = 0; i < found; i++) {
         const uint32_t position = c->positions[i];
@@ -72,16 +98,11 @@ static void select_rows(gosset__candidates *c, uint32_t filled, uint32_t segment
     if (best->count >= 2 * best->limit) gosset__best_cut(best);
 }
 
-/* Codes on their way from memory: they are asked for at the rate at which they are compared, DISTANCE ahead of it. The
- * processor waits for no more than some dozen lines at once; asked for cell by cell, most of them had to wait in turn.
- */
-typedef struct stream {
-    uint32_t run;
-    const uint8_t *next, *end;
-} stream;
-
-static void fetch(const gosset__candidates *c, stream *s, size_t lines) {
+/* Codes are asked for at the rate at which they are compared, DISTANCE ahead of it. The processor waits for no more
+ * than some dozen lines at once; asked for cell by cell, most of them had to wait in turn. */
+static void fetch(gosset__candidates *c, size_t lines) {
     const size_t block_bytes = (size_t)GOSSET__SCAN_BLOCK * c->store->lead_size;
+    gosset__stream *s = &c->ahead;
     for (; lines > 0; lines--, s->next += 64) {
         if (s->next == s->end) {
             if (s->run == c->run_count) return;
@@ -95,7 +116,7 @@ static void fetch(const gosset__candidates *c, stream *s, size_t lines) {
 }
 
 /* Scores of whole blocks, or their bounds; rows of other cells in the first and last one get what nothing is below. */
-static void scan_blocks(gosset__candidates *c, stream *s, uint32_t r, bool bounds, uint64_t block, uint64_t count,
+static void scan_blocks(gosset__candidates *c, uint32_t r, bool bounds, uint64_t block, uint64_t count,
                         int32_t *scores) {
     const gosset__store *store = c->store;
     const gosset__rows run = c->runs[r];
@@ -104,7 +125,7 @@ static void scan_blocks(gosset__candidates *c, stream *s, uint32_t r, bool bound
     for (uint64_t done = 0, now; done < count; done += now) {
         int32_t *to = scores + done * GOSSET__SCAN_BLOCK;
         now = count - done < PIECE ? count - done : PIECE;
-        fetch(c, s, now * block_bytes / 64);
+        fetch(c, now * block_bytes / 64);
         if (bounds)
             gosset__codec_scan_leads(c->codec, c->query, r % GOSSET__AIMS, store->blocks + (block + done) * block_bytes,
                                      now, to);
@@ -116,18 +137,16 @@ static void scan_blocks(gosset__candidates *c, stream *s, uint32_t r, bool bound
     for (uint64_t r0 = run.end; r0 < end; r0++) scores[r0 - row] = INT32_MIN;
 }
 
-static void scan_whole(gosset__candidates *c, gosset__best *best) {
-    uint32_t filled = 0, segment_count = 0, room = FIRST_ROWS;
-    stream ahead = {.run = 0};
-    fetch(c, &ahead, DISTANCE);
-    for (uint32_t r = 0; r < c->run_count; r++) {
+static void scan_whole(gosset__candidates *c, uint32_t begin, uint32_t end, gosset__best *best) {
+    uint32_t filled = 0, segment_count = 0, room = begin == 0 ? FIRST_ROWS : GOSSET__SCAN_ROWS;
+    for (uint32_t r = begin; r < end; r++) {
         const gosset__rows run = c->runs[r];
         const uint64_t last = (run.end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
         gosset__codec_aim(c->codec, c->query, r % GOSSET__AIMS, run.cell);
         for (uint64_t block = run.first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
             const uint64_t left = (room - filled) / GOSSET__SCAN_BLOCK;
             now = last - block < left ? last - block : left;
-            scan_blocks(c, &ahead, r, false, block, now, c->scores + filled);
+            scan_blocks(c, r, false, block, now, c->scores + filled);
             c->segments[segment_count++] = (gosset__segment){.row = block * GOSSET__SCAN_BLOCK, .position = filled};
             filled += (uint32_t)now * GOSSET__SCAN_BLOCK;
             if (filled < room) continue;
@@ -149,10 +168,7 @@ typedef struct promising {
 static promising select_promising(gosset__candidates *c, uint32_t r, uint64_t row, size_t count,
                                   const gosset__best *best) {
     const gosset__store *store = c->store;
-    const bool bounded = best->bound.rank != UINT32_MAX; /* of equal scores the rows decide: they do not ascend */
-    const int32_t threshold = bounded ? gosset__score_of_rank(best->bound.rank) - 1 : INT32_MIN;
-    const promising found = {row, c->kernels->select_above(c->scores, count, threshold, c->positions),
-                             r % GOSSET__AIMS};
+    const promising found = {row, select_rows_above(c, count, best), r % GOSSET__AIMS};
     const uint32_t tail = store->layout.code_size - store->lead_size;
     for (size_t i = 0; i < found.count; i++) {
         const uint8_t *block = store->tails + (row + c->positions[i]) / GOSSET__SCAN_BLOCK * GOSSET__SCAN_BLOCK * tail;
@@ -174,28 +190,27 @@ static void score_promising(gosset__candidates *c, const promising *rows, gosset
 
 /* The best cell goes first: what is found there is what the others have to beat. */
 static void put_best_first(gosset__candidates *c) {
-    uint32_t r = 0;
-    while (r < c->run_count && c->runs[r].cell != c->cells[0]) r++;
-    if (r == c->run_count) return; /* it is empty or too far */
+    uint32_t band = 0, r = 0;
+    while (band + 1 < GOSSET__BANDS && c->band_end[band] == 0) band++;
+    const uint32_t count = c->band_end[band];
+    while (r < count && c->runs[r].cell != c->cells[0]) r++;
+    if (r == count) return; /* it is empty or too far */
     const gosset__rows best = c->runs[r];
     memmove(c->runs + 1, c->runs, r * sizeof *c->runs);
     c->runs[0] = best;
 }
 
 /* What the first plane promises of a cell is looked at in the second while the next cell is scanned. */
-static void scan_by_bounds(gosset__candidates *c, gosset__best *best) {
+static void scan_by_bounds(gosset__candidates *c, uint32_t begin, uint32_t end, gosset__best *best) {
     promising found = {.count = 0};
-    stream ahead = {.run = 0};
-    put_best_first(c);
-    fetch(c, &ahead, DISTANCE);
-    for (uint32_t r = 0; r < c->run_count; r++) {
+    for (uint32_t r = begin; r < end; r++) {
         const gosset__rows run = c->runs[r];
         const uint64_t last = (run.end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
         gosset__codec_aim(c->codec, c->query, r % GOSSET__AIMS, run.cell);
         for (uint64_t block = run.first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
             const uint64_t most = GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK;
             now = last - block < most ? last - block : most;
-            scan_blocks(c, &ahead, r, true, block, now, c->scores);
+            scan_blocks(c, r, true, block, now, c->scores);
             score_promising(c, &found, best);
             found = select_promising(c, r, block * GOSSET__SCAN_BLOCK, now * GOSSET__SCAN_BLOCK, best);
         }
@@ -203,11 +218,28 @@ static void scan_by_bounds(gosset__candidates *c, gosset__best *best) {
     score_promising(c, &found, best);
 }
 
-void gosset__candidates_scan(gosset__candidates *c, size_t count, gosset__best *best) {
+/* Among many candidates even poor bounds are. */
+static bool has_bounds(const gosset__candidates *c, const gosset__best *best) {
+    return c->store->lead_size < c->store->layout.code_size && best->limit <= GOSSET__BEST_HEAP;
+}
+
+void gosset__candidates_scan_begin(gosset__candidates *c, size_t count, gosset__best *best) {
     gosset__best_start(best, c->items, count);
-    if (c->store->lead_size < c->store->layout.code_size && count <= GOSSET__BEST_HEAP)
-        scan_by_bounds(c, best);
+    if (has_bounds(c, best)) put_best_first(c);
+    c->ahead = (gosset__stream){.run = 0};
+    fetch(c, DISTANCE);
+}
+
+void gosset__candidates_scan_band(gosset__candidates *c, uint32_t band, gosset__best *best) {
+    const uint32_t begin = band > 0 ? c->band_end[band - 1] : 0, end = c->band_end[band];
+    if (has_bounds(c, best))
+        scan_by_bounds(c, begin, end, best);
     else
-        scan_whole(c, best); /* among many candidates even poor bounds are */
+        scan_whole(c, begin, end, best);
     gosset__best_cut(best);
+}
+
+void gosset__candidates_scan(gosset__candidates *c, size_t count, gosset__best *best) {
+    gosset__candidates_scan_begin(c, count, best);
+    for (uint32_t band = 0; band < GOSSET__BANDS; band++) gosset__candidates_scan_band(c, band, best);
 }

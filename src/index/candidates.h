@@ -5,7 +5,9 @@
 #include "index/store.h"
 #include "index/topk.h"
 #include "lattice/codec.h"
+#include <stdbool.h>
 
+enum { GOSSET__BANDS = 4 };        /* of cells, from near to far */
 enum { GOSSET__SCAN_PIECE = 4 };   /* blocks compared between two requests for memory ahead */
 enum { GOSSET__SCAN_ROWS = 4096 }; /* scores held at once: 16 KiB, half of a first-level cache */
 
@@ -21,6 +23,12 @@ typedef struct gosset__segment {
     uint32_t position, zero;
 } gosset__segment;
 
+/** Codes on their way from memory: those of the runs before `run` have been asked for, but for [next, end). */
+typedef struct gosset__stream {
+    uint32_t run;
+    const uint8_t *next, *end;
+} gosset__stream;
+
 /** A part of a searcher: the pointers lead into its workspace (search.c draws it). */
 typedef struct gosset__candidates {
     const gosset__store *store;
@@ -29,7 +37,7 @@ typedef struct gosset__candidates {
     gosset__codec_query *query;
     uint32_t *cells;                /* probe: best first */
     gosset__remoteness *remoteness; /* probe: of the cells */
-    gosset__rows *runs;             /* probe: ascending */
+    gosset__rows *runs;             /* probe: by bands, ascending in each */
     uint64_t *cell_bits;            /* a bit per cell, all zero between queries */
     uint64_t *cell_words;           /* a bit per word of cell_bits, likewise */
     uint8_t *whole;                 /* GOSSET__SCAN_PIECE blocks of both planes */
@@ -38,7 +46,9 @@ typedef struct gosset__candidates {
     gosset__segment *segments;      /* GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK */
     gosset__ranked *items;          /* gosset__best_capacity(rerank) */
     uint32_t cells_found, cells_kept, run_count;
-    uint64_t rows_found; /* in the cells that are kept */
+    uint32_t band_end[GOSSET__BANDS]; /* runs up to the end of a band */
+    uint64_t rows_found;              /* in the cells that are kept */
+    gosset__stream ahead;
 } gosset__candidates;
 
 /** Words of cell_bits and of cell_words. */
@@ -51,9 +61,13 @@ static inline size_t gosset__cell_summary_words(uint32_t cell_count) {
 
 /** Sets the query; the probes and scans that follow are about it. */
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent);
-/** Finds the `probe` best cells, keeps those not remoter than `reach` (0: all), and finds their rows. */
-void gosset__candidates_probe(gosset__candidates *candidates, uint32_t probe, uint32_t reach);
+/** Finds the `probe` best cells, keeps those not remoter than `reach` (0: all), and finds their rows, in bands or, if
+ *  they are not wanted, all in the last one. */
+void gosset__candidates_probe(gosset__candidates *candidates, uint32_t probe, uint32_t reach, bool in_bands);
 /** The `count` best rows of the probed cells, by score, ties by lower row; in no order. */
 void gosset__candidates_scan(gosset__candidates *candidates, size_t count, gosset__best *best);
+/** The same in steps: after each band, in order, `best` is what that and those before it have. */
+void gosset__candidates_scan_begin(gosset__candidates *candidates, size_t count, gosset__best *best);
+void gosset__candidates_scan_band(gosset__candidates *candidates, uint32_t band, gosset__best *best);
 
 #endif

@@ -6,28 +6,50 @@
 #include <stdio.h>
 #include <string.h>
 
+uint32_t gosset__query_pages(const gosset__store *store, gosset__ranked *items, size_t count, uint64_t *pages) {
+    uint32_t found = 0;
+    for (size_t i = 0; i < count; i++) items[i] = (gosset__ranked){.id = gosset__store_page_of(store, items[i].id)};
+    gosset__ranked_sort(items, count);
+    for (size_t i = 0; i < count; i++)
+        if (found == 0 || pages[found - 1] != items[i].id) pages[found++] = items[i].id;
+    return found;
+}
+
+static bool is_early(gosset__query *query, uint64_t page) {
+    for (uint32_t i = 0; i < query->early_count; i++) {
+        if (query->pages[i] != page) continue;
+        query->early_wanted[i] = true;
+        return true;
+    }
+    return false;
+}
+
+uint32_t gosset__query_leave_out_early(gosset__query *query, uint64_t *pages, uint32_t count) {
+    uint32_t left = 0;
+    memset(query->early_wanted, 0, query->early_count * sizeof *query->early_wanted);
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_early(query, pages[i])) pages[left++] = pages[i];
+    return left;
+}
+
 void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset__best *rows, const void *vector,
                         gosset_type type) {
     if (vector != query->vector) memcpy(query->vector, vector, store->layout.dimension * gosset_type_size(type));
     gosset__distance_set(&query->distance, query->vector, type);
     gosset__best_start(&query->nearest, query->items, query->k);
-    for (size_t i = 0; i < rows->count; i++)
-        rows->items[i] = (gosset__ranked){.id = gosset__store_page_of(store, rows->items[i].id)};
-    gosset__ranked_sort(rows->items, rows->count);
-    query->page_count = query->submitted = query->scored = 0;
-    for (size_t i = 0; i < rows->count; i++) {
-        const uint64_t page = rows->items[i].id;
-        if (query->page_count == 0 || query->pages[query->page_count - 1] != page)
-            query->pages[query->page_count++] = page;
-    }
+    uint64_t *const pages = query->pages + query->early_count;
+    const uint32_t wanted = gosset__query_pages(store, rows->items, rows->count, pages);
+    query->submitted = query->early_count;
+    query->scored = 0;
+    query->page_count = query->early_count + gosset__query_leave_out_early(query, pages, wanted);
     query->status = GOSSET_OK;
     query->state = GOSSET__QUERY_READING;
 }
 
 uint32_t gosset__query_serve(gosset__query *query, const gosset__store *store, gosset__cache *cache) {
     const uint32_t wanted = query->page_count;
-    query->page_count = 0;
-    for (uint32_t i = 0; i < wanted; i++) {
+    query->page_count = query->submitted;
+    for (uint32_t i = query->submitted; i < wanted; i++) {
         const uint8_t *data = gosset__cache_get(cache, query->pages[i]);
         if (data != NULL)
             gosset__score_records(store, query->pages[i], data, &query->distance, &query->nearest);

@@ -16,7 +16,10 @@
 #include "index/topk.h"
 #include <stdbool.h>
 
-enum { GOSSET__QUERY_SENTENCE = 1024 };
+enum {
+    GOSSET__QUERY_SENTENCE = 1024,
+    GOSSET__QUERY_EARLY = 128 /* pages of a query that are asked for before all its codes are compared */
+};
 
 typedef enum gosset__query_state {
     GOSSET__QUERY_FREE,
@@ -29,8 +32,10 @@ typedef struct gosset__query {
     gosset__query_state state;
     uint64_t number; /* in the order of starting: the oldest gets buffers first */
     uint64_t tag;    /* the caller's */
-    uint64_t *pages; /* distinct, ascending; room for the searcher's largest rerank */
+    uint64_t *pages; /* distinct: those asked for early, then the others, ascending */
     uint32_t page_count, submitted, scored;
+    uint32_t early_count, early_buffers[GOSSET__QUERY_EARLY]; /* early.c: the first pages */
+    bool early_wanted[GOSSET__QUERY_EARLY];                   /* in the end */
     uint32_t k;
     uint64_t *ids;    /* the caller's: k */
     float *distances; /* the caller's: k, or NULL */
@@ -51,8 +56,19 @@ typedef struct gosset__query {
     char sentence[GOSSET__QUERY_SENTENCE]; /* of a failure */
 } gosset__query;
 
-/** Turns candidate rows, which are used up, into the pages that hold them. `vector` is copied, if it is not
- *  the query's own. */
+/** Room for its pages. */
+static inline size_t gosset__query_page_room(uint32_t rerank) {
+    return (size_t)rerank + GOSSET__QUERY_EARLY;
+}
+
+/** Distinct pages of rows, ascending; the ids of the items become pages on the way. Returns how many. */
+uint32_t gosset__query_pages(const gosset__store *store, gosset__ranked *items, size_t count, uint64_t *pages);
+
+/** Takes those that were asked for early, and are wanted then, out of a list of pages. Returns how many are left. */
+uint32_t gosset__query_leave_out_early(gosset__query *query, uint64_t *pages, uint32_t count);
+
+/** Turns candidate rows, which are used up, into the pages that hold them, but for those asked for early. `vector` is
+ *  copied, if it is not the query's own. */
 void gosset__query_plan(gosset__query *query, const gosset__store *store, gosset__best *rows, const void *vector,
                         gosset_type type);
 

@@ -85,7 +85,7 @@ bool gosset__search_has_room(const gosset__search *search) {
 /* ---- planning ------------------------------------------------------------------------------- */
 
 gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
-                                   uint64_t least, uint32_t rerank, uint32_t k) {
+                                   uint64_t least, uint32_t rerank, uint32_t k, bool in_bands) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
     const uint32_t cell_count = s->store->layout.cell_count;
@@ -94,7 +94,7 @@ gosset_status gosset__search_probe(gosset__search *search, const float *latent, 
     while (true) {
         GOSSET_TRY(gosset__search_reserve(s, probe, rerank, k));
         gosset__candidates_query(&s->candidates, latent);
-        gosset__candidates_probe(&s->candidates, probe, reach);
+        gosset__candidates_probe(&s->candidates, probe, reach, in_bands);
         if (s->candidates.rows_found >= least || (reach == 0 && probe == cell_count)) break;
         if (reach == 0) probe = probe > cell_count / 2 ? cell_count : 2 * probe;
         reach = 0;
@@ -128,9 +128,10 @@ uint32_t gosset__search_rerank(const gosset__search *search, const gosset__searc
     return gosset__search_clamp(request->rerank < request->k ? request->k : request->rerank, 1, rows > 0 ? rows : 1);
 }
 
-static gosset__query *new_query(gosset__search *s, const gosset__search_request *request) {
-    gosset__query *query = free_query(s);
-    query->number = s->started++;
+gosset__query *gosset__search_new_query(gosset__search *search, const gosset__search_request *request) {
+    gosset__query *query = free_query(search);
+    query->number = search->started++;
+    query->early_count = 0;
     query->tag = request->tag;
     query->k = request->k;
     query->ids = request->ids;
@@ -143,6 +144,7 @@ void gosset__search_plan(gosset__search *search, gosset__query *query, gosset__b
     gosset__search_stats *stats = search->stats;
     if (stats != NULL) stats->candidates += rows->count;
     gosset__query_plan(query, search->store, rows, vector, type);
+    gosset__search_end_early(search, query);
     if (search->cache.pages == NULL) return;
     const uint32_t kept = gosset__query_serve(query, search->store, &search->cache);
     if (stats == NULL) return;
@@ -164,34 +166,43 @@ out:
     return status;
 }
 
-void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows) {
-    gosset__search *s = search;
-    gosset__query *query = new_query(s, request);
-    gosset__search_plan(s, query, rows, request->vector, request->vector_type);
-    s->reading_count++;
-    gosset__search_settle(s, query);
+void gosset__search_begin(gosset__search *search, gosset__query *query, const gosset__search_request *request,
+                          gosset__best *rows) {
+    gosset__search_plan(search, query, rows, request->vector, request->vector_type);
+    search->reading_count++;
+    gosset__search_settle(search, query);
+}
+
+static void scan(gosset__search *s, gosset__query *query, uint32_t rerank, bool early, gosset__best *rows) {
+    gosset__candidates_scan_begin(&s->candidates, rerank, rows);
+    for (uint32_t band = 0; band < GOSSET__BANDS; band++) {
+        gosset__candidates_scan_band(&s->candidates, band, rows);
+        if (early && band + 1 < GOSSET__BANDS) gosset__search_ask_early(s, query, band, rows);
+    }
 }
 
 gosset_status gosset__search_start(gosset__search *search, const gosset__search_request *request) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
     gosset__best rows;
-    const uint64_t started = gosset__nanoseconds();
+    const uint64_t started = gosset__nanoseconds(), reading_ns = s->stats != NULL ? s->stats->io_ns : 0;
     GOSSET_TRY(gosset__search_check(s, request));
     GOSSET_REQUIRE(gosset__search_has_room(s), GOSSET_E_BUSY, "searcher: %u queries are in flight, as many as may be",
                    s->in_flight);
     const uint32_t rerank = gosset__search_rerank(s, request);
+    const bool early = gosset__search_goes_early(s);
     s->scan.owner = UINT64_MAX; /* the probe takes the place of the query whose codes were scanned last */
-    GOSSET_TRY(
-        gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k));
+    GOSSET_TRY(gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k,
+                                    early));
     gosset__search_count_plan(s);
+    gosset__query *query = gosset__search_new_query(s, request);
     if (s->store->code_sums != NULL) {
-        gosset__search_begin_codes(s, new_query(s, request), request, rerank);
+        gosset__search_begin_codes(s, query, request, rerank);
     } else {
-        gosset__candidates_scan(&s->candidates, rerank, &rows);
-        gosset__search_begin(s, request, &rows);
+        scan(s, query, rerank, early, &rows);
+        gosset__search_begin(s, query, request, &rows);
     }
-    if (s->stats != NULL) s->stats->scan_ns += gosset__nanoseconds() - started;
+    if (s->stats != NULL) s->stats->scan_ns += gosset__nanoseconds() - started - (s->stats->io_ns - reading_ns);
 out:
     return status;
 }
@@ -217,13 +228,12 @@ static void fail_all(gosset__search *s, gosset_status status) {
     gosset__search_free_buffers(s);
 }
 
-/** Asks for the next `count` pages of a query. */
-static void submit(gosset__search *s, gosset__query *query, uint32_t count) {
+gosset_status gosset__search_ask(gosset__search *search, const gosset__query *query, uint32_t first, uint32_t count) {
+    gosset__search *s = search;
     const gosset__store *store = s->store;
-    s->free_buffer_count -= count;
-    const uint32_t *buffers = s->free_buffers + s->free_buffer_count;
+    const uint32_t *buffers = s->free_buffers + s->free_buffer_count - count;
     for (uint32_t i = 0; i < count; i++) {
-        const uint64_t page = query->pages[query->submitted + i];
+        const uint64_t page = query->pages[first + i];
         const uint32_t shard = gosset__query_shard(store, page);
         s->buffer_page[buffers[i]] = page;
         s->reads[i] = (gosset__io_read){.file = shard,
@@ -232,17 +242,24 @@ static void submit(gosset__search *s, gosset__query *query, uint32_t count) {
                                         .tag = (uint64_t)(query - s->queries) << 32 | buffers[i]};
     }
     const gosset_status status = s->io->ops->submit(s->io, s->reads, count);
-    if (status != GOSSET_OK) { /* none of them was accepted */
-        s->free_buffer_count += count;
-        gosset__query_fail(query, status);
-        gosset__search_settle(s, query);
-        return;
-    }
-    query->submitted += count;
-    if (s->stats == NULL) return;
+    if (status != GOSSET_OK) return status; /* none of them was accepted */
+    s->free_buffer_count -= count;
+    if (s->stats == NULL) return GOSSET_OK;
     s->stats->pages_read += count;
     s->stats->bytes_read += (uint64_t)count * store->layout.page_size;
     s->stats->io_batches++;
+    return GOSSET_OK;
+}
+
+/** Asks for the next `count` pages of a query. */
+static void submit(gosset__search *s, gosset__query *query, uint32_t count) {
+    const gosset_status status = gosset__search_ask(s, query, query->submitted, count);
+    if (status == GOSSET_OK) {
+        query->submitted += count;
+        return;
+    }
+    gosset__query_fail(query, status);
+    gosset__search_settle(s, query);
 }
 
 /** The oldest query whose next batch there are buffers for: all that is left of it, or, when that is more than the
@@ -292,9 +309,13 @@ static void take(gosset__search *s, const gosset__io_done *done) {
         gosset__search_take_codes(s, done);
         return;
     }
-    gosset__query_take(query, s->store, s->buffer_page[buffer], done);
-    if (query->status == GOSSET_OK)
-        gosset__cache_put(&s->cache, s->buffer_page[buffer], done->page); /* so it is sound */
+    const uint64_t page = s->buffer_page[buffer];
+    if (page == GOSSET__NO_PAGE)
+        query->scored++;
+    else
+        gosset__query_take(query, s->store, page, done);
+    if (query->status == GOSSET_OK && page != GOSSET__NO_PAGE)
+        gosset__cache_put(&s->cache, page, done->page); /* it is sound */
     s->free_buffers[s->free_buffer_count++] = buffer;
     gosset__search_settle(s, query);
 }
@@ -346,7 +367,8 @@ uint32_t gosset__search_finish(gosset__search *search, bool wait, gosset__search
     eventfd_t value;
     if (s->event >= 0 && capacity > 0) eventfd_read(s->event, &value); /* first: what comes later signals again */
     wait = wait && capacity > 0;
-    if (s->reading_count > 0) advance(s, wait && s->done_count == 0);
+    if (s->reading_count > 0) advance(s, wait && s->done_count == 0 && !s->look_first);
+    s->look_first = false;
     while (wait && s->done_count == 0 && s->reading_count > 0) advance(s, true);
     const uint32_t count = report(s, done, capacity);
     if (s->event >= 0 && s->done_count > 0) eventfd_write(s->event, 1);

@@ -9,6 +9,7 @@
 #include "index/search.h"
 
 enum { GOSSET__SEARCH_MAX_K = 1024 };
+#define GOSSET__NO_PAGE UINT64_MAX
 
 /** What there is room for. */
 typedef struct gosset__search_room {
@@ -35,6 +36,7 @@ struct gosset__search {
     gosset__distance distance; /* of no query: what a query's begins with */
     gosset__query *queries;    /* room.in_flight */
     uint32_t reading_count, done_count;
+    bool look_first;  /* pages asked for early may be here: they are scored before others are waited for */
     uint64_t started; /* queries so far */
     gosset__io_read *reads;
     gosset__io_done *done;
@@ -45,7 +47,7 @@ struct gosset__search {
     gosset__code_scan scan; /* codes on disk */
     gosset__cache cache;    /* pages kept, if any */
     uint64_t cache_wanted;  /* bytes asked for */
-    uint64_t *buffer_page;  /* the page of the index that is read into a buffer */
+    uint64_t *buffer_page;  /* the page of the index that is read into a buffer, or GOSSET__NO_PAGE */
     gosset__ranked *order;  /* probe: cells by number, with their place in the probe order */
     gosset__batch batch;
     gosset__search_planned planned;
@@ -55,8 +57,21 @@ struct gosset__search {
 gosset_status gosset__search_check(const gosset__search *search, const gosset__search_request *request);
 /** Candidates wanted for it. */
 uint32_t gosset__search_rerank(const gosset__search *search, const gosset__search_request *request);
-/** Candidate rows, which are used up, become a query that reads. There is room for one. */
-void gosset__search_begin(gosset__search *search, const gosset__search_request *request, gosset__best *rows);
+/** A query for a request; its state is that of a free one until it is planned. There is room for one. */
+gosset__query *gosset__search_new_query(gosset__search *search, const gosset__search_request *request);
+/** Candidate rows, which are used up, become pages it reads. */
+void gosset__search_begin(gosset__search *search, gosset__query *query, const gosset__search_request *request,
+                          gosset__best *rows);
+/** Asks for `count` pages of a query from page `first` of it on, into the buffers it was given. */
+gosset_status gosset__search_ask(gosset__search *search, const gosset__query *query, uint32_t first, uint32_t count);
+
+/* early.c: pages that are asked for before all codes are compared. */
+bool gosset__search_goes_early(const gosset__search *search);
+/** After a band was scanned, with what that and those before it have. */
+void gosset__search_ask_early(gosset__search *search, gosset__query *query, uint32_t band, const gosset__best *rows);
+/** The query is planned: of pages asked for early those that are not wanted are forgotten. */
+void gosset__search_end_early(gosset__search *search, const gosset__query *query);
+
 void gosset__search_count_plan(gosset__search *search);
 
 /** Candidate rows, which are used up, become pages to read: those that are not kept. */
@@ -83,7 +98,7 @@ gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth);
 /** The cells to scan: of as many as asked for those within `reach` (0: all), or more when they hold fewer than `least`
  *  rows. Reserves room. */
 gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
-                                   uint64_t least, uint32_t rerank, uint32_t k);
+                                   uint64_t least, uint32_t rerank, uint32_t k, bool in_bands);
 
 static inline uint32_t gosset__search_clamp(uint32_t value, uint64_t low, uint64_t high) {
     if (value > high) return (uint32_t)high;

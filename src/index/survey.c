@@ -29,7 +29,7 @@ gosset_status gosset__search_candidates(gosset__search *search, const float *lat
     *found = 0;
     GOSSET_REQUIRE(s->store->blocks != NULL, GOSSET_E_STATE, "%s: codes are not in memory", s->store->directory);
     count = gosset__search_clamp(count, 1, s->store->row_count > 0 ? s->store->row_count : 1);
-    GOSSET_TRY(gosset__search_probe(s, latent, probe, reach, 0, count, 1));
+    GOSSET_TRY(gosset__search_probe(s, latent, probe, reach, 0, count, 1, false));
     gosset__candidates_scan(&s->candidates, count, &best);
     gosset__ranked_sort(best.items, best.count);
     order_cells(s);

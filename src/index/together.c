@@ -26,7 +26,8 @@ static void look(gosset__search *s, const gosset__search_sink *sink, bool wait) 
     gosset__search_planned *planned = &s->planned;
     for (; planned->next < planned->count && gosset__search_has_room(s); planned->next++) {
         gosset__best rows = gosset__batch_rows(&s->batch, planned->next);
-        gosset__search_begin(s, &planned->requests[planned->next], &rows);
+        const gosset__search_request *request = &planned->requests[planned->next];
+        gosset__search_begin(s, gosset__search_new_query(s, request), request, &rows);
     }
     const uint32_t count = gosset__search_finish(s, wait, done, REPORTED);
     for (uint32_t i = 0; i < count; i++) sink->done(sink->context, &done[i]);
@@ -67,11 +68,12 @@ static gosset_status gather(gosset__search *s, const gosset__search_request *req
                             const gosset__search_sink *sink, bool *taken) {
     gosset_status status = gosset__search_check(s, request);
     if (status != GOSSET_OK) return status;
-    status = gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k);
+    status =
+        gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k, false);
     if (status == GOSSET_E_BUSY) { /* its cells were so empty that it needs more of them than planned for */
         gosset__search_together_end(s, sink);
-        status =
-            gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k);
+        status = gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank,
+                                      request->k, false);
     }
     if (status != GOSSET_OK) return status;
     *taken = gosset__batch_gather(&s->batch, &s->candidates, request->latent, rerank);

@@ -76,7 +76,7 @@ static size_t draw(gosset__search *s, uint8_t *block, const gosset__search_room 
     s->queries = carve(&at, room->in_flight, sizeof *s->queries);
     for (uint32_t i = 0; i < room->in_flight; i++) {
         gosset__query parts = {.distance = s->distance};
-        parts.pages = carve(&at, room->rerank, sizeof *parts.pages);
+        parts.pages = carve(&at, gosset__query_page_room(room->rerank), sizeof *parts.pages);
         parts.vector = carve(&at, dimension, sizeof(float));
         parts.items = carve(&at, gosset__best_capacity(room->k), sizeof *parts.items);
         if (on_disk) draw_codes_of(s, &at, room, &parts);

@@ -7,6 +7,7 @@
 
 #include "base/env.h"
 #include "base/file.h"
+#include <stdbool.h>
 
 typedef struct gosset__io_file {
     char path[GOSSET__PATH_MAX];
@@ -36,6 +37,7 @@ typedef struct gosset__io_done {
 
 typedef struct gosset__io_ops {
     const char *name; /* "uring", "threads", "memory" */
+    bool resident;    /* pages are in memory: a read takes no time */
     /** Opens the files and proves the backend with a real read. On refusal the sentence says why. */
     gosset_status (*open_files)(gosset__io_files *files);
     void (*close_files)(gosset__io_files *files);

@@ -101,6 +101,7 @@ static gosset_status memory_reap(gosset__io *io, uint32_t minimum, gosset__io_do
 
 const gosset__io_ops gosset__io_memory = {
     .name = "memory",
+    .resident = true,
     .open_files = memory_open_files,
     .close_files = memory_close_files,
     .open = memory_open,
