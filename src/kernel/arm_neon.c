@@ -1,6 +1,7 @@
 /* NEON as every AArch64 has it (ARMv8.0: no dot-product instructions). Built and chosen only there. */
 #include "base/half.h"
 #include "kernel/levels.h"
+#include "kernel/window_words.h"
 
 #include <arm_neon.h>
 
@@ -57,28 +58,47 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
             vst1q_s32(scores + c, vaddq_s32(nibble_sums(blocks + 4 * c, words, query), start));
 }
 
-/* The levels of a class and their squares. */
-typedef struct level_tables {
-    int8x16_t levels;
-    uint8x16_t squares;
-} level_tables;
+/* Of a class: what nibbles add to an index; the levels of indices, and a quarter of their squares, less that of 1. */
+typedef struct window_tables {
+    uint8x16_t newer, older;
+    int8x16x2_t levels;
+    uint8x16x2_t squares;
+} window_tables;
 
-INLINE level_tables tables_of(const int8_t of[16]) {
-    const int8x16_t levels = vld1q_s8(of);
-    return (level_tables){levels, vreinterpretq_u8_s8(vmulq_s8(levels, levels))}; /* at most 225: exact as unsigned */
+INLINE window_tables load_tables(const gosset__windows *code, const int class) {
+    const int top = class == 0 ? GOSSET__WINDOW_TOP_FIRST : GOSSET__WINDOW_TOP;
+    int8_t levels[32];
+    uint8_t squares[32];
+    for (int i = 0; i < 32; i++) {
+        levels[i] = (int8_t)(2 * i - top);
+        squares[i] = (uint8_t)(i * i - top * i + (top * top - 1) / 4);
+    }
+    return (window_tables){vld1q_u8(code->newer[class]),
+                           vld1q_u8(code->older[class]),
+                           {{vld1q_s8(levels), vld1q_s8(levels + 16)}},
+                           {{vld1q_u8(squares), vld1q_u8(squares + 16)}}};
 }
 
-/* Of four codes: two 32-bit lanes a code of products, and two of squares. */
+/* Shifts are of bytes here. */
+INLINE uint8x16_t nibble(uint8x16_t x, const int shift) {
+    return vandq_u8(vshlq_u8(x, vdupq_n_s8((int8_t)-shift)), vdupq_n_u8(15));
+}
+INLINE uint8x16_t follow(uint8x16_t last, uint8x16_t now, const int n) {
+    return vorrq_u8(vshlq_u8(last, vdupq_n_s8((int8_t)(n - 8))), vshlq_u8(now, vdupq_n_s8((int8_t)n)));
+}
+
+/* Of four codes: two 32-bit lanes a code of products, and two of quarters of squares. */
 typedef struct window_sums {
     four_codes product;
     uint32x4_t norm[2];
 } window_sums;
 
-INLINE void add_windows(window_sums *sums, uint8x16_t bits, const level_tables *tables, const int8_t *values,
-                        const uint8_t *weights) {
-    const uint8x16_t window = vandq_u8(bits, vdupq_n_u8(15)), square = vqtbl1q_u8(tables->squares, window);
+INLINE void add_windows(window_sums *sums, uint8x16_t newer, uint8x16_t older, const window_tables *tables,
+                        const int8_t *values, const uint8_t *weights) {
+    const uint8x16_t index = vaddq_u8(vqtbl1q_u8(tables->newer, newer), vqtbl1q_u8(tables->older, older));
+    const uint8x16_t square = vqtbl2q_u8(tables->squares, index);
     const uint8x16_t weight = vreinterpretq_u8_s8(broadcast4((const int8_t *)weights));
-    const int8x16_t level = vqtbl1q_s8(tables->levels, window), value = broadcast4(values);
+    const int8x16_t level = vqtbl2q_s8(tables->levels, index), value = broadcast4(values);
     sums->product = widen(sums->product, vmull_s8(vget_low_s8(level), vget_low_s8(value)), vmull_high_s8(level, value));
     sums->norm[0] = vpadalq_u16(sums->norm[0], vmull_u8(vget_low_u8(square), vget_low_u8(weight)));
     sums->norm[1] = vpadalq_u16(sums->norm[1], vmull_high_u8(square, weight));
@@ -99,7 +119,8 @@ INLINE int32x4_t window_scores(const window_sums sums[3], uint32x4_t selected, c
     const float32x4_t gain = vld1q_f32(gains);
     float32x4_t t[3], n[3];
     for (int k = 0; k < 3; k++) {
-        const int32x4_t norm = vreinterpretq_s32_u32(vpaddq_u32(sums[k].norm[0], sums[k].norm[1]));
+        const int32x4_t quarters = vreinterpretq_s32_u32(vpaddq_u32(sums[k].norm[0], sums[k].norm[1]));
+        const int32x4_t norm = vaddq_s32(vshlq_n_s32(quarters, 2), vdupq_n_s32(code->totals[k]));
         const int32x4_t product = vpaddq_s32(sums[k].product.first, sums[k].product.second);
         t[k] = vmulq_f32(vdupq_n_f32(code->steps[k]), vcvtq_f32_s32(product));
         n[k] = vmulq_f32(vdupq_n_f32(code->steps[k] * code->steps[k]), vcvtq_f32_s32(norm));
@@ -110,7 +131,8 @@ INLINE int32x4_t window_scores(const window_sums sums[3], uint32x4_t selected, c
     return fixed_scores(vfmaq_f32(vdupq_n_f32(-0.5f * query->square), gain, inner));
 }
 
-/* Shifts are of bytes here: what overlaps comes from the word before, byte by byte. */
+#define ADD(class, newer, older, at) add_windows(&sums[class], newer, older, &tables, values + (at), weights + (at))
+
 INLINE int32x4_t four_window_codes(const uint8_t *data, const gosset__windows *code,
                                    const gosset__window_query *query) {
     const int8_t *values = query->values;
@@ -118,39 +140,28 @@ INLINE int32x4_t four_window_codes(const uint8_t *data, const gosset__windows *c
     const window_sums start = {none, {vdupq_n_u32(0), vdupq_n_u32(0)}};
     window_sums sums[3] = {start, start, start};
     const uint8_t *weights = code->weights;
-    uint8x16_t now = vdupq_n_u8(0), last;
-    level_tables tables = tables_of(code->levels[0]);
-    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8) {
+    const uint32x4_t selected = vandq_u32(vreinterpretq_u32_u8(vld1q_u8(data)), vdupq_n_u32(15));
+    uint8x16_t last = vdupq_n_u8(0), now;
+    window_tables tables = load_tables(code, 0);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8, last = now) {
         now = vld1q_u8(data);
-        add_windows(&sums[0], now, &tables, values, weights);
-        add_windows(&sums[0], vshrq_n_u8(now, 4), &tables, values + 4, weights + 4);
+        NIBBLE_WORD(ADD, last, now);
     }
-    const uint32x4_t selected = vshrq_n_u32(vreinterpretq_u32_u8(now), 28);
-    tables = tables_of(code->levels[1]);
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16) {
-        last = now;
+    tables = load_tables(code, 1);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16, last = now) {
         now = vld1q_u8(data);
-        add_windows(&sums[1], vsliq_n_u8(vshrq_n_u8(last, 6), now, 2), &tables, values, weights);
-        add_windows(&sums[1], now, &tables, values + 4, weights + 4);
-        add_windows(&sums[1], vshrq_n_u8(now, 2), &tables, values + 8, weights + 8);
-        add_windows(&sums[1], vshrq_n_u8(now, 4), &tables, values + 12, weights + 12);
+        const uint8x16_t across = follow(last, now, 2);
+        CRUMB_WORD(ADD, last, now, across);
     }
-    tables = tables_of(code->levels[2]);
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32) {
-        last = now;
+    tables = load_tables(code, 2);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32, last = now) {
         now = vld1q_u8(data);
-        const uint8x16_t x = vsliq_n_u8(vshrq_n_u8(last, 5), now, 3);
-        add_windows(&sums[2], x, &tables, values, weights);
-        add_windows(&sums[2], vshrq_n_u8(x, 1), &tables, values + 4, weights + 4);
-        add_windows(&sums[2], vshrq_n_u8(x, 2), &tables, values + 8, weights + 8);
-        add_windows(&sums[2], now, &tables, values + 12, weights + 12);
-        add_windows(&sums[2], vshrq_n_u8(now, 1), &tables, values + 16, weights + 16);
-        add_windows(&sums[2], vshrq_n_u8(now, 2), &tables, values + 20, weights + 20);
-        add_windows(&sums[2], vshrq_n_u8(now, 3), &tables, values + 24, weights + 24);
-        add_windows(&sums[2], vshrq_n_u8(now, 4), &tables, values + 28, weights + 28);
+        const uint8x16_t across = follow(last, now, 3);
+        BIT_WORD(ADD, last, now, across);
     }
     return window_scores(sums, selected, code, query);
 }
+#undef ADD
 
 static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                          const gosset__window_query *query, int32_t *scores) {

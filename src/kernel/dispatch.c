@@ -32,6 +32,7 @@ static void add_level(const gosset__kernels *level) {
     OVERRIDE(window_query);
     OVERRIDE(scan_windows);
     OVERRIDE(scan_windows_many);
+    OVERRIDE(extend_paths);
     OVERRIDE(dense);
     OVERRIDE(turn);
     OVERRIDE(dot_rows);

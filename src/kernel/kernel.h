@@ -12,32 +12,46 @@
 enum { GOSSET__SCAN_BLOCK = 16, GOSSET__SCAN_MANY = 8 }; /* codes per block of the scan layout; queries at once */
 
 /**
- * A code of windows: four streams of bits, one per byte of its 32-bit words, in which every dimension is a window of 4
- * bits that stands for a level. Windows of a class are 4, 2 or 1 bits apart, so that those of the last two overlap: a
- * dimension costs that many bits, and which levels it can have follows from the dimension before (trellis-coded
- * quantization, Marcellin and Fischer 1990, in the form of a shift register).
+ * A code of windows: four streams of bits, one per byte of its 32-bit words, in which every dimension is a window of 8
+ * bits that stands for a level. Windows of a class are 4, 2 or 1 bits apart, so that they overlap: a dimension costs
+ * that many bits, and which levels it can have follows from the bits before (trellis-coded quantization, Marcellin and
+ * Fischer 1990, in the form of a shift register). Coarse dimensions profit from fine ones in front of them, whose low
+ * bits they can choose.
  *
  * words[0] words of stride 4, then words[1] of stride 2, then words[2] of stride 1. Byte j of word h holds from its low
  * bits up the ends of the windows of the 8, 16 or 32 dimensions d + j, d + 4 + j, d + 8 + j ...; the beginnings are the
- * bits before, which may be the last ones of the same byte of the word before. The last window of words[0] (byte 3,
- * high bits) is no dimension but selects the gain: its place has weight 0.
+ * bits before, which may be those of the same byte of the word before, or zeros in front of the first. The first window
+ * (byte 0, low bits) is no dimension but selects the gain: its place has weight 0.
  *
- * A level l of class k at place i stands for gain * steps[k] * roots[i] * l. Squares of roots are small integers, so
- * that the length of what a code stands for is a sum of integers too.
+ * The level of window w in class k is 2 (newer[k][w >> 4] + older[k][w & 15]) - top, where the sum is at most
+ * top = 31 in the first class and 15 in the others, so that a square is looked up like a level. A level l at place i
+ * stands for gain * steps[k] * roots[i] * l. Squares of roots are small integers, so that the length of what a code
+ * stands for is a sum of integers too.
  */
 enum {
     GOSSET__WINDOW_CLASSES = 3,
-    GOSSET__WINDOW_LEVEL_MAX = 15,  /* four sums of two products of a level above -16 and a value fit 16 bits, */
-    GOSSET__WINDOW_WEIGHT_MAX = 16, /* and as many of a squared level and a weight */
+    GOSSET__WINDOW_TOP_FIRST = 31, /* four sums of two products of an index and a value fit 16 bits, */
+    GOSSET__WINDOW_TOP = 15,
+    GOSSET__WINDOW_WEIGHT_MAX = 16, /* and as many of a quarter of a squared level and a weight */
     GOSSET__WINDOWS_MAX_PLACES = 512
 };
 typedef struct gosset__windows {
     uint32_t words[GOSSET__WINDOW_CLASSES]; /* words[0] >= 1 */
     float steps[GOSSET__WINDOW_CLASSES], gains[16];
-    int8_t levels[GOSSET__WINDOW_CLASSES][16];
+    uint8_t newer[GOSSET__WINDOW_CLASSES][16], older[GOSSET__WINDOW_CLASSES][16];
     uint8_t weights[GOSSET__WINDOWS_MAX_PLACES];
-    float roots[GOSSET__WINDOWS_MAX_PLACES]; /* square roots of the weights */
+    /* What follows from these: */
+    int32_t totals[GOSSET__WINDOW_CLASSES];    /* sums of the weights of a class */
+    float roots[GOSSET__WINDOWS_MAX_PLACES];   /* square roots of the weights */
+    float levels[GOSSET__WINDOW_CLASSES][256]; /* by the bits of a window in reverse, for extend_paths */
 } gosset__windows;
+
+static inline int32_t gosset__window_top(uint32_t class) {
+    return class == 0 ? GOSSET__WINDOW_TOP_FIRST : GOSSET__WINDOW_TOP;
+}
+static inline int32_t gosset__window_level(const gosset__windows *code, uint32_t class, uint32_t window) {
+    return 2 * (code->newer[class][window >> 4] + code->older[class][window & 15]) - gosset__window_top(class);
+}
 
 /** Places of dimensions, that of the gain among them. */
 static inline uint32_t gosset__windows_places(const gosset__windows *code) {
@@ -110,6 +124,15 @@ typedef struct gosset__kernels {
      */
     void (*scan_windows_many)(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                               const gosset__window_query *queries, uint32_t count, int32_t *scores, size_t stride);
+
+    /**
+     * One step of the search for the windows of least error (Viterbi): paths of least cost are made a window longer.
+     * The bits of windows are reversed here, the oldest is the highest. With N = 256 >> next_stride next[n] = the least
+     * of cost[w >> stride] + weight * (x - levels[w])^2 for w = n, n + N, n + 2 N ... below 256, each step rounded;
+     * strides 1, 2 or 4; nothing is NaN. cost: 256 >> stride floats, and 16 more that are read only.
+     */
+    void (*extend_paths)(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
+                         float weight, float *next);
 
     /**
      * y[r][j] = bias[j] + sum_i x[r][i] * w[i][j], i ascending, one fused multiply-add per term starting from

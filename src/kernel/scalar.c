@@ -59,15 +59,16 @@ static int32_t fixed_score(float s) {
     return (int32_t)rintf(s * GOSSET__WINDOW_SCORE_ONE);
 }
 
-/* One code's sums of a class; `before`: the last four bits of each byte of the word in front. */
-static void window_sums(const uint8_t *block, uint32_t c, uint32_t words, uint32_t stride, const int8_t *levels,
+/* One code's sums of a class; `before`: each byte of the word in front. */
+static void window_sums(const uint8_t *block, uint32_t c, uint32_t class, const gosset__windows *code,
                         const int8_t *values, const uint8_t *weights, uint32_t before[4], int32_t *product,
                         int32_t *norm) {
-    for (uint32_t h = 0; h < words; h++)
+    const uint32_t stride = 4u >> class;
+    for (uint32_t h = 0; h < code->words[class]; h++)
         for (uint32_t j = 0; j < 4; j++) {
-            const uint32_t bits = (uint32_t)block[64 * (size_t)h + 4 * c + j] << 4 | before[j];
+            const uint32_t bits = (uint32_t)block[64 * (size_t)h + 4 * c + j] << 8 | before[j];
             for (uint32_t p = 0; p < 8 / stride; p++) {
-                const int32_t level = levels[bits >> (stride * (p + 1)) & 15];
+                const int32_t level = gosset__window_level(code, class, bits >> (stride * (p + 1)) & 255);
                 const uint32_t place = (32 / stride) * h + 4 * p + j;
                 *product += level * values[place];
                 *norm += level * level * weights[place];
@@ -84,10 +85,10 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
             const uint8_t *from = blocks;
             uint32_t place = 0, before[4] = {0};
             int32_t product[GOSSET__WINDOW_CLASSES] = {0}, norm[GOSSET__WINDOW_CLASSES] = {0};
-            const uint32_t selected = from[64 * (size_t)(code->words[0] - 1) + 4 * c + 3] >> 4;
+            const uint32_t selected = from[4 * c] & 15;
             for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
-                window_sums(from, c, code->words[k], 4u >> k, code->levels[k], query->values + place,
-                            code->weights + place, before, &product[k], &norm[k]);
+                window_sums(from, c, k, code, query->values + place, code->weights + place, before, &product[k],
+                            &norm[k]);
                 from += 64 * (size_t)code->words[k];
                 place += (8u << k) * code->words[k];
             }
@@ -99,6 +100,15 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
                             steps[2] * steps[2] * (float)norm[2];
             scores[b * GOSSET__SCAN_BLOCK + c] = fixed_score(fmaf(g, fmaf(-0.5f * g, n, t), -0.5f * query->square));
         }
+}
+
+static void extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
+                         float weight, float *next) {
+    const uint32_t states = 256u >> next_stride;
+    for (uint32_t w = 0; w < 256; w++) {
+        const float error = x - levels[w], total = cost[w >> stride] + weight * (error * error);
+        if (w < states || total < next[w % states]) next[w % states] = total;
+    }
 }
 
 static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
@@ -206,6 +216,7 @@ const gosset__kernels gosset__kernels_scalar = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
+    .extend_paths = extend_paths,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

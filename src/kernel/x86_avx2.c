@@ -1,5 +1,6 @@
 /* AVX2, FMA and F16C. Needs nothing but intrinsics: no other header's inline code may enter this file. */
 #include "kernel/levels.h"
+#include "kernel/window_words.h"
 
 #include <immintrin.h>
 
@@ -50,20 +51,36 @@ static void scan_nibble(const uint8_t *blocks, size_t block_count, uint32_t dime
     }
 }
 
-/* The 16 levels of a class in both lanes, plus 16 to be unsigned; and their squares. */
-typedef struct level_tables {
-    __m256i levels, squares;
-} level_tables;
+/* Of a class, in both lanes: what nibbles add to an index; a quarter of the squares, less that of 1, of half the
+ * indices of the first class, since its levels are symmetric, and of all of the others. */
+typedef struct window_tables {
+    __m256i newer, older, squares;
+} window_tables;
 
-INLINE level_tables tables_of(const int8_t of[16]) {
-    const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)of);
-    const __m128i sizes = _mm_abs_epi8(levels);
-    const __m128i low =
-        _mm_maddubs_epi16(_mm_unpacklo_epi8(sizes, _mm_setzero_si128()), _mm_unpacklo_epi8(sizes, _mm_setzero_si128()));
-    const __m128i high =
-        _mm_maddubs_epi16(_mm_unpackhi_epi8(sizes, _mm_setzero_si128()), _mm_unpackhi_epi8(sizes, _mm_setzero_si128()));
-    return (level_tables){_mm256_broadcastsi128_si256(_mm_add_epi8(levels, _mm_set1_epi8(16))),
-                          _mm256_broadcastsi128_si256(_mm_packus_epi16(low, high))};
+INLINE __m256i load_lanes(const uint8_t table[16]) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table));
+}
+
+INLINE window_tables load_tables(const gosset__windows *code, const int class) {
+    const int top = class == 0 ? GOSSET__WINDOW_TOP_FIRST : GOSSET__WINDOW_TOP;
+    uint8_t squares[16];
+    for (int i = 0; i < 16; i++) squares[i] = (uint8_t)(i * i - top * i + (top * top - 1) / 4);
+    return (window_tables){load_lanes(code->newer[class]), load_lanes(code->older[class]), load_lanes(squares)};
+}
+
+INLINE __m256i nibble(__m256i x, const int shift) {
+    return _mm256_and_si256(shift ? _mm256_srli_epi32(x, shift) : x, _mm256_set1_epi8(0x0F));
+}
+
+/* `mask ? a : b`, bit by bit. */
+INLINE __m256i choose_bits(__m256i mask, __m256i a, __m256i b) {
+    return _mm256_or_si256(_mm256_and_si256(mask, a), _mm256_andnot_si256(mask, b));
+}
+
+/* Shifts move bits between the bytes of a word too; the masks drop them. */
+INLINE __m256i follow(__m256i last, __m256i now, const int n) {
+    return choose_bits(_mm256_set1_epi8((char)((1 << n) - 1)), _mm256_srli_epi32(last, 8 - n),
+                       _mm256_slli_epi32(now, n));
 }
 
 /* Of eight codes: sums of products and of squares, in 32 bits; and not yet widened, of few windows, in 16. */
@@ -71,14 +88,16 @@ typedef struct window_sums {
     __m256i product, norm;
 } window_sums;
 
-/* Sums of two products are at most 2 * 31 * 127, so that four of them fit 16 bits; of squares 2 * 225 * 16. */
-INLINE void add_windows(window_sums *brief, __m256i bits, const level_tables *tables, const int8_t *values,
-                        const uint8_t *weights) {
-    const __m256i window = _mm256_and_si256(bits, _mm256_set1_epi8(0x0F));
-    const __m256i product = _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->levels, window), broadcast4(values));
+/* Sums of two products are at most 2 * 31 * 127, so that four of them fit 16 bits; of squares 2 * 240 * 16. */
+INLINE void add_windows(window_sums *brief, __m256i newer, __m256i older, const window_tables *tables, const int class,
+                        const int8_t *values, const uint8_t *weights) {
+    const __m256i indices =
+        _mm256_add_epi8(_mm256_shuffle_epi8(tables->newer, newer), _mm256_shuffle_epi8(tables->older, older));
+    const __m256i mirrored = _mm256_sub_epi8(_mm256_set1_epi8(GOSSET__WINDOW_TOP_FIRST), indices);
+    const __m256i side = class == 0 ? _mm256_min_epu8(indices, mirrored) : indices;
     const __m256i norm =
-        _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->squares, window), broadcast4((const int8_t *)weights));
-    brief->product = _mm256_add_epi16(brief->product, product);
+        _mm256_maddubs_epi16(_mm256_shuffle_epi8(tables->squares, side), broadcast4((const int8_t *)weights));
+    brief->product = _mm256_add_epi16(brief->product, _mm256_maddubs_epi16(indices, broadcast4(values)));
     brief->norm = _mm256_add_epi16(brief->norm, norm);
 }
 
@@ -87,11 +106,6 @@ INLINE void widen(window_sums *sums, window_sums *brief) {
     sums->product = _mm256_add_epi32(sums->product, _mm256_madd_epi16(brief->product, ones));
     sums->norm = _mm256_add_epi32(sums->norm, _mm256_madd_epi16(brief->norm, ones));
     brief->product = brief->norm = _mm256_setzero_si256();
-}
-
-/* `mask ? a : b`, bit by bit. */
-INLINE __m256i choose_bits(__m256i mask, __m256i a, __m256i b) {
-    return _mm256_or_si256(_mm256_and_si256(mask, a), _mm256_andnot_si256(mask, b));
 }
 
 INLINE __m256i fixed_scores(__m256 s) {
@@ -108,8 +122,11 @@ INLINE __m256i window_scores(const window_sums sums[3], __m256i selected, const 
     const __m256 gain = _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(selected, 28)));
     __m256 t[3], n[3];
     for (int k = 0; k < 3; k++) {
-        t[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k]), _mm256_cvtepi32_ps(sums[k].product));
-        n[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k] * code->steps[k]), _mm256_cvtepi32_ps(sums[k].norm));
+        const __m256i offset = _mm256_set1_epi32(gosset__window_top((uint32_t)k) * query->sums[k]);
+        const __m256i product = _mm256_sub_epi32(_mm256_slli_epi32(sums[k].product, 1), offset);
+        const __m256i norm = _mm256_add_epi32(_mm256_slli_epi32(sums[k].norm, 2), _mm256_set1_epi32(code->totals[k]));
+        t[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k]), _mm256_cvtepi32_ps(product));
+        n[k] = _mm256_mul_ps(_mm256_set1_ps(code->steps[k] * code->steps[k]), _mm256_cvtepi32_ps(norm));
     }
     const __m256 along = _mm256_mul_ps(_mm256_add_ps(_mm256_add_ps(t[0], t[1]), t[2]), _mm256_set1_ps(query->scale));
     const __m256 square = _mm256_add_ps(_mm256_add_ps(n[0], n[1]), n[2]);
@@ -121,52 +138,42 @@ INLINE __m256i load_word(const uint8_t *data) {
     return _mm256_loadu_si256((const __m256i *)(const void *)data);
 }
 
-/* Eight codes. Shifts move bits between the bytes of a word; the masks of the windows drop them. */
+#define ADD(class, newer, older, at) add_windows(&brief, newer, older, &tables, class, values + (at), weights + (at))
+/* Eight windows are too many for 16 bits, in the first class. */
+#define ADD_AND_WIDEN(class, newer, older, at)                                                                         \
+    ADD(class, newer, older, at);                                                                                      \
+    if ((at) == 12 || (at) == 28) widen(&sums[class], &brief)
+
 INLINE __m256i eight_codes(const uint8_t *data, const gosset__windows *code, const gosset__window_query *query) {
-    const __m256i crumb = _mm256_set1_epi8(0x03), bit = _mm256_set1_epi8(0x07);
     const int8_t *values = query->values;
     const uint8_t *weights = code->weights;
-    __m256i now = _mm256_setzero_si256(), last;
-    window_sums sums[3], brief = {now, now};
-    for (int k = 0; k < 3; k++) /* a level is 16 too large */
-        sums[k] = (window_sums){_mm256_set1_epi32(-16 * query->sums[k]), _mm256_setzero_si256()};
-    level_tables tables = tables_of(code->levels[0]);
-    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8) {
+    const __m256i selected = load_word(data);
+    __m256i last = _mm256_setzero_si256(), now;
+    window_sums sums[3], brief = {last, last};
+    for (int k = 0; k < 3; k++) sums[k] = brief;
+    window_tables tables = load_tables(code, 0);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8, last = now) {
         now = load_word(data);
-        add_windows(&brief, now, &tables, values, weights);
-        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 4, weights + 4);
+        NIBBLE_WORD(ADD, last, now);
         widen(&sums[0], &brief);
     }
-    const __m256i selected = _mm256_srli_epi32(now, 28);
-    tables = tables_of(code->levels[1]);
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16) {
-        last = now;
+    tables = load_tables(code, 1);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16, last = now) {
         now = load_word(data);
-        const __m256i x = choose_bits(crumb, _mm256_srli_epi32(last, 6), _mm256_slli_epi32(now, 2));
-        add_windows(&brief, x, &tables, values, weights);
-        add_windows(&brief, now, &tables, values + 4, weights + 4);
-        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 8, weights + 8);
-        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 12, weights + 12);
+        const __m256i across = follow(last, now, 2);
+        CRUMB_WORD(ADD, last, now, across);
         widen(&sums[1], &brief);
     }
-    tables = tables_of(code->levels[2]);
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32) {
-        last = now;
+    tables = load_tables(code, 2);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32, last = now) {
         now = load_word(data);
-        const __m256i x = choose_bits(bit, _mm256_srli_epi32(last, 5), _mm256_slli_epi32(now, 3));
-        add_windows(&brief, x, &tables, values, weights);
-        add_windows(&brief, _mm256_srli_epi32(x, 1), &tables, values + 4, weights + 4);
-        add_windows(&brief, _mm256_srli_epi32(x, 2), &tables, values + 8, weights + 8);
-        add_windows(&brief, now, &tables, values + 12, weights + 12);
-        widen(&sums[2], &brief);
-        add_windows(&brief, _mm256_srli_epi32(now, 1), &tables, values + 16, weights + 16);
-        add_windows(&brief, _mm256_srli_epi32(now, 2), &tables, values + 20, weights + 20);
-        add_windows(&brief, _mm256_srli_epi32(now, 3), &tables, values + 24, weights + 24);
-        add_windows(&brief, _mm256_srli_epi32(now, 4), &tables, values + 28, weights + 28);
-        widen(&sums[2], &brief);
+        const __m256i across = follow(last, now, 3);
+        BIT_WORD(ADD_AND_WIDEN, last, now, across);
     }
     return window_scores(sums, selected, code, query);
 }
+#undef ADD_AND_WIDEN
+#undef ADD
 
 static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                          const gosset__window_query *query, int32_t *scores) {
@@ -422,6 +429,24 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
     }
 }
 
+static void extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
+                         float weight, float *next) {
+    const uint32_t states = 256u >> next_stride;
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i repeat = _mm256_srl_epi32(lane, _mm_cvtsi32_si128((int)stride));
+    const __m256 target = _mm256_set1_ps(x), scale = _mm256_set1_ps(weight);
+    for (uint32_t n = 0; n < states; n += 8) {
+        __m256 least = _mm256_set1_ps(__builtin_inff());
+        for (uint32_t w = n; w < 256; w += states) {
+            const __m256 before = _mm256_permutevar8x32_ps(_mm256_loadu_ps(cost + (w >> stride)), repeat);
+            const __m256 error = _mm256_sub_ps(target, _mm256_loadu_ps(levels + w));
+            const __m256 added = _mm256_mul_ps(scale, _mm256_mul_ps(error, error));
+            least = _mm256_min_ps(least, _mm256_add_ps(before, added));
+        }
+        _mm256_storeu_ps(next + n, least);
+    }
+}
+
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
     size_t r = 0;
     for (; r + 4 <= count; r += 4, rows += 4 * (size_t)dimension) {
@@ -523,6 +548,7 @@ const gosset__kernels gosset__kernels_avx2 = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
+    .extend_paths = extend_paths,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

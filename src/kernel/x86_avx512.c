@@ -321,6 +321,7 @@ const gosset__kernels gosset__kernels_avx512 = {
     .window_query = window_query,
     .scan_windows = gosset__avx512_scan_windows,
     .scan_windows_many = gosset__avx512_scan_windows_many,
+    .extend_paths = gosset__avx512_extend_paths,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

@@ -1,4 +1,5 @@
 /* AVX-512: codes against queries. Nothing but intrinsics, as in x86_avx512.c. */
+#include "kernel/window_words.h"
 #include "kernel/x86_avx512.h"
 
 /* ---- codes ---------------------------------------------------------------------------------- */
@@ -42,20 +43,62 @@ void gosset__avx512_scan_nibble(const uint8_t *blocks, size_t block_count, uint3
         scan_blocks(blocks + b * block_size, 1, block_size, query, dimension / 8, -8 * sum, scores + 16 * b);
 }
 
-/* Per class, in every 128-bit lane: the 16 levels plus 16, to be unsigned; and their squares. */
+/* In every 128-bit lane: what nibbles add to an index; a quarter of the squares, less that of 1, of half the indices of
+ * the first class, since its levels are symmetric, and of all of the others. */
 typedef struct window_tables {
-    __m512i levels[3], squares[3];
+    __m512i newer[3], older[3], squares[3];
 } window_tables;
+
+INLINE __m512i load_lanes(const uint8_t table[16]) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)table));
+}
 
 INLINE window_tables load_tables(const gosset__windows *code) {
     window_tables tables;
     for (int k = 0; k < 3; k++) {
-        const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)code->levels[k]);
-        const __m256i wide = _mm256_cvtepi8_epi16(levels);
-        tables.levels[k] = _mm512_broadcast_i32x4(_mm_add_epi8(levels, _mm_set1_epi8(16)));
-        tables.squares[k] = _mm512_broadcast_i32x4(_mm256_cvtepi16_epi8(_mm256_mullo_epi16(wide, wide)));
+        uint8_t squares[16];
+        const int top = k == 0 ? GOSSET__WINDOW_TOP_FIRST : GOSSET__WINDOW_TOP;
+        for (int i = 0; i < 16; i++) squares[i] = (uint8_t)(i * i - top * i + (top * top - 1) / 4);
+        tables.newer[k] = load_lanes(code->newer[k]);
+        tables.older[k] = load_lanes(code->older[k]);
+        tables.squares[k] = load_lanes(squares);
     }
     return tables;
+}
+
+INLINE __m512i nibble(__m512i x, const unsigned shift) {
+    return _mm512_and_si512(shift ? _mm512_srli_epi32(x, shift) : x, _mm512_set1_epi8(0x0F));
+}
+
+/* `mask ? a : b`, bit by bit. */
+INLINE __m512i choose_bits(__m512i mask, __m512i a, __m512i b) {
+    return _mm512_ternarylogic_epi64(mask, a, b, 0xCA);
+}
+
+/* Shifts move bits between the bytes of a word too; the masks drop them. */
+INLINE __m512i follow(__m512i last, __m512i now, const unsigned n) {
+    return choose_bits(_mm512_set1_epi8((char)((1 << n) - 1)), _mm512_srli_epi32(last, 8 - n),
+                       _mm512_slli_epi32(now, n));
+}
+
+INLINE __m512i window_indices(__m512i newer, __m512i older, const window_tables *tables, const int class) {
+    return _mm512_add_epi8(_mm512_shuffle_epi8(tables->newer[class], newer),
+                           _mm512_shuffle_epi8(tables->older[class], older));
+}
+
+INLINE __m512i window_squares(__m512i indices, const window_tables *tables, const int class) {
+    if (class == 0)
+        indices = _mm512_min_epu8(indices, _mm512_sub_epi8(_mm512_set1_epi8(GOSSET__WINDOW_TOP_FIRST), indices));
+    return _mm512_shuffle_epi8(tables->squares[class], indices);
+}
+
+/* Of levels times values, and of squared levels times weights, from the sums of their indices and quarters. */
+INLINE __m512i level_products(__m512i sums, const int class, int32_t sum_of_values) {
+    const int top = class == 0 ? GOSSET__WINDOW_TOP_FIRST : GOSSET__WINDOW_TOP;
+    return _mm512_sub_epi32(_mm512_slli_epi32(sums, 1), _mm512_set1_epi32(top * sum_of_values));
+}
+INLINE __m512i level_norms(__m512i sums, int32_t total) {
+    return _mm512_add_epi32(_mm512_slli_epi32(sums, 2), _mm512_set1_epi32(total));
 }
 
 typedef struct window_sums {
@@ -63,18 +106,13 @@ typedef struct window_sums {
 } window_sums;
 
 /* Four dimensions of 16 codes. */
-INLINE window_sums add_windows(window_sums sums, __m512i bits, __m512i levels, __m512i squares, const int8_t *values,
-                               const uint8_t *weights) {
-    const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
-    sums.product = _mm512_dpbusd_epi32(sums.product, _mm512_shuffle_epi8(levels, window), broadcast4(values));
+INLINE window_sums add_windows(window_sums sums, __m512i newer, __m512i older, const window_tables *tables,
+                               const int class, const int8_t *values, const uint8_t *weights) {
+    const __m512i indices = window_indices(newer, older, tables, class);
+    sums.product = _mm512_dpbusd_epi32(sums.product, indices, broadcast4(values));
     sums.norm =
-        _mm512_dpbusd_epi32(sums.norm, _mm512_shuffle_epi8(squares, window), broadcast4((const int8_t *)weights));
+        _mm512_dpbusd_epi32(sums.norm, window_squares(indices, tables, class), broadcast4((const int8_t *)weights));
     return sums;
-}
-
-/* `mask ? a : b`, bit by bit. */
-INLINE __m512i choose_bits(__m512i mask, __m512i a, __m512i b) {
-    return _mm512_ternarylogic_epi64(mask, a, b, 0xCA);
 }
 
 INLINE __m512i fixed_scores(__m512 s) {
@@ -95,73 +133,55 @@ INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const 
     const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
     __m512 t[3], n[3];
     for (int k = 0; k < 3; k++) {
-        t[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k]), _mm512_cvtepi32_ps(sums[k].product));
-        n[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k] * code->steps[k]), _mm512_cvtepi32_ps(sums[k].norm));
+        const __m512i product = level_products(sums[k].product, k, query->sums[k]);
+        const __m512i norm = level_norms(sums[k].norm, code->totals[k]);
+        t[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k]), _mm512_cvtepi32_ps(product));
+        n[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k] * code->steps[k]), _mm512_cvtepi32_ps(norm));
     }
     const __m512 along = _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(t[0], t[1]), t[2]), _mm512_set1_ps(query->scale));
     const __m512 square = _mm512_add_ps(_mm512_add_ps(n[0], n[1]), n[2]);
     return scores_of(gain, _mm512_mul_ps(_mm512_set1_ps(-0.5f), gain), square, along, query->square);
 }
 
-/* Four dimensions of each block's codes; `bits` may speak of block b. */
-#define ADD_WINDOWS(class, bits, at)                                                                                   \
-    KERNEL_UNROLL                                                                                                      \
-    for (int b = 0; b < blocks; b++)                                                                                   \
-    sums[b][class] = add_windows(sums[b][class], bits, tables->levels[class], tables->squares[class], values + (at),   \
-                                 weights + (at))
+#define ADD(class, newer, older, at)                                                                                   \
+    sums[b][class] = add_windows(sums[b][class], newer, older, tables, class, values + (at), weights + (at))
 
-/*
- * `blocks` of 16 codes at once, so that their chains of vpdpbusd (5 cycles each) overlap. A level is 16 too large,
- * which leaves with 16 times the sum of the values. Shifts move bits between the bytes of a word; the masks of the
- * windows drop them.
- */
+/* `blocks` of 16 codes at once, so that their chains of vpdpbusd (5 cycles each) overlap. */
 INLINE void window_blocks(const uint8_t *data, const int blocks, size_t block_size, const gosset__windows *code,
                           const gosset__window_query *query, const window_tables *tables, int32_t *scores) {
-    const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07);
     const int8_t *values = query->values;
     const uint8_t *weights = code->weights;
     window_sums sums[2][3];
-    __m512i now[2], x[2], selected[2];
+    __m512i last[2], now, selected[2];
     for (int b = 0; b < blocks; b++) {
-        for (int k = 0; k < 3; k++)
-            sums[b][k] = (window_sums){_mm512_set1_epi32(-16 * query->sums[k]), _mm512_setzero_si512()};
-        now[b] = _mm512_setzero_si512();
+        for (int k = 0; k < 3; k++) sums[b][k] = (window_sums){_mm512_setzero_si512(), _mm512_setzero_si512()};
+        last[b] = _mm512_setzero_si512();
+        selected[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
     }
-    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8) {
-        for (int b = 0; b < blocks; b++) now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
-        ADD_WINDOWS(0, now[b], 0);
-        ADD_WINDOWS(0, _mm512_srli_epi32(now[b], 4), 4);
-    }
-    for (int b = 0; b < blocks; b++) selected[b] = _mm512_srli_epi32(now[b], 28);
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16) {
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, values += 8, weights += 8)
         for (int b = 0; b < blocks; b++) {
-            const __m512i last = _mm512_srli_epi32(now[b], 6);
-            now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
-            x[b] = choose_bits(crumb, last, _mm512_slli_epi32(now[b], 2));
+            now = _mm512_loadu_si512(data + (size_t)b * block_size);
+            NIBBLE_WORD(ADD, last[b], now);
+            last[b] = now;
         }
-        ADD_WINDOWS(1, x[b], 0);
-        ADD_WINDOWS(1, now[b], 4);
-        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 2), 8);
-        ADD_WINDOWS(1, _mm512_srli_epi32(now[b], 4), 12);
-    }
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32) {
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, values += 16, weights += 16)
         for (int b = 0; b < blocks; b++) {
-            const __m512i last = _mm512_srli_epi32(now[b], 5);
-            now[b] = _mm512_loadu_si512(data + (size_t)b * block_size);
-            x[b] = choose_bits(bit, last, _mm512_slli_epi32(now[b], 3));
+            now = _mm512_loadu_si512(data + (size_t)b * block_size);
+            const __m512i across = follow(last[b], now, 2);
+            CRUMB_WORD(ADD, last[b], now, across);
+            last[b] = now;
         }
-        ADD_WINDOWS(2, x[b], 0);
-        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 1), 4);
-        ADD_WINDOWS(2, _mm512_srli_epi32(x[b], 2), 8);
-        ADD_WINDOWS(2, now[b], 12);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 1), 16);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 2), 20);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 3), 24);
-        ADD_WINDOWS(2, _mm512_srli_epi32(now[b], 4), 28);
-    }
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, values += 32, weights += 32)
+        for (int b = 0; b < blocks; b++) {
+            now = _mm512_loadu_si512(data + (size_t)b * block_size);
+            const __m512i across = follow(last[b], now, 3);
+            BIT_WORD(ADD, last[b], now, across);
+            last[b] = now;
+        }
     for (int b = 0; b < blocks; b++)
         _mm512_storeu_si512(scores + 16 * b, window_scores(sums[b], selected[b], code, query));
 }
+#undef ADD
 
 void gosset__avx512_scan_windows(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                                  const gosset__window_query *query, int32_t *scores) {
@@ -182,82 +202,69 @@ typedef struct many_sums {
     __m512i norm;
 } many_sums;
 
-/* Four dimensions: `levels` (unsigned) and `squares` of 16 codes, `at` the place of the first. */
-INLINE void many_add(many_sums *sums, const int count, const gosset__windows *code, const gosset__window_query *queries,
-                     size_t at, __m512i levels, __m512i squares) {
-    sums->norm = _mm512_dpbusd_epi32(sums->norm, squares, broadcast4((const int8_t *)code->weights + at));
+/* Four dimensions of 16 codes, `at` the place of the first. */
+INLINE void many_windows(many_sums *sums, const int count, const gosset__windows *code,
+                         const gosset__window_query *queries, size_t at, __m512i newer, __m512i older,
+                         const window_tables *tables, const int class) {
+    const __m512i indices = window_indices(newer, older, tables, class);
+    sums->norm = _mm512_dpbusd_epi32(sums->norm, window_squares(indices, tables, class),
+                                     broadcast4((const int8_t *)code->weights + at));
     KERNEL_UNROLL
     for (int q = 0; q < count; q++)
-        sums->product[q] = _mm512_dpbusd_epi32(sums->product[q], levels, broadcast4(queries[q].values + at));
+        sums->product[q] = _mm512_dpbusd_epi32(sums->product[q], indices, broadcast4(queries[q].values + at));
 }
 
-INLINE void many_windows(many_sums *sums, const int count, const gosset__windows *code,
-                         const gosset__window_query *queries, size_t at, __m512i bits, const window_tables *tables,
-                         const int class) {
-    const __m512i window = _mm512_and_si512(bits, _mm512_set1_epi8(0x0F));
-    many_add(sums, count, code, queries, at, _mm512_shuffle_epi8(tables->levels[class], window),
-             _mm512_shuffle_epi8(tables->squares[class], window));
-}
-
-/* A class begins: its levels are 16 too large. */
-INLINE void many_start(many_sums *sums, const int count, const gosset__window_query *queries, const int class) {
+INLINE void many_start(many_sums *sums, const int count) {
     KERNEL_UNROLL
-    for (int q = 0; q < count; q++) sums->product[q] = _mm512_set1_epi32(-16 * queries[q].sums[class]);
+    for (int q = 0; q < count; q++) sums->product[q] = _mm512_setzero_si512();
     sums->norm = _mm512_setzero_si512();
 }
 
 /* A class ends: its part of the inner products, and what is returned of the squared length. */
-INLINE __m512 many_end(many_sums *sums, const int count, const gosset__windows *code, const int class) {
+INLINE __m512 many_end(many_sums *sums, const int count, const gosset__windows *code,
+                       const gosset__window_query *queries, const int class) {
     const __m512 step = _mm512_set1_ps(code->steps[class]);
     KERNEL_UNROLL
     for (int q = 0; q < count; q++) {
-        const __m512 along = _mm512_mul_ps(step, _mm512_cvtepi32_ps(sums->product[q]));
+        const __m512i product = level_products(sums->product[q], class, queries[q].sums[class]);
+        const __m512 along = _mm512_mul_ps(step, _mm512_cvtepi32_ps(product));
         sums->along[q] = class == 0 ? along : _mm512_add_ps(sums->along[q], along);
     }
-    return _mm512_mul_ps(_mm512_set1_ps(code->steps[class] * code->steps[class]), _mm512_cvtepi32_ps(sums->norm));
+    return _mm512_mul_ps(_mm512_set1_ps(code->steps[class] * code->steps[class]),
+                         _mm512_cvtepi32_ps(level_norms(sums->norm, code->totals[class])));
 }
+
+#define ADD(class, newer, older, where)                                                                                \
+    many_windows(&sums, count, code, queries, at + (where), newer, older, tables, class)
 
 /* 16 codes; see window_blocks, whose results these are. */
 INLINE void many_block(const uint8_t *data, const int count, const gosset__windows *code,
                        const gosset__window_query *queries, const window_tables *tables, int32_t *scores,
                        size_t stride) {
-    const __m512i crumb = _mm512_set1_epi8(0x03), bit = _mm512_set1_epi8(0x07);
     many_sums sums;
-    __m512i now = _mm512_setzero_si512();
+    __m512i last = _mm512_setzero_si512(), now;
+    const __m512i selected = _mm512_loadu_si512(data);
     size_t at = 0;
-    many_start(&sums, count, queries, 0);
-    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, at += 8) {
+    many_start(&sums, count);
+    for (uint32_t h = 0; h < code->words[0]; h++, data += 64, at += 8, last = now) {
         now = _mm512_loadu_si512(data);
-        many_windows(&sums, count, code, queries, at, now, tables, 0);
-        many_windows(&sums, count, code, queries, at + 4, _mm512_srli_epi32(now, 4), tables, 0);
+        NIBBLE_WORD(ADD, last, now);
     }
-    const __m512i selected = _mm512_srli_epi32(now, 28);
-    __m512 square = many_end(&sums, count, code, 0);
-    many_start(&sums, count, queries, 1);
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, at += 16) {
-        const __m512i last = _mm512_srli_epi32(now, 6);
+    __m512 square = many_end(&sums, count, code, queries, 0);
+    many_start(&sums, count);
+    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, at += 16, last = now) {
         now = _mm512_loadu_si512(data);
-        many_windows(&sums, count, code, queries, at, choose_bits(crumb, last, _mm512_slli_epi32(now, 2)), tables, 1);
-        many_windows(&sums, count, code, queries, at + 4, now, tables, 1);
-        many_windows(&sums, count, code, queries, at + 8, _mm512_srli_epi32(now, 2), tables, 1);
-        many_windows(&sums, count, code, queries, at + 12, _mm512_srli_epi32(now, 4), tables, 1);
+        const __m512i across = follow(last, now, 2);
+        CRUMB_WORD(ADD, last, now, across);
     }
-    square = _mm512_add_ps(square, many_end(&sums, count, code, 1));
-    many_start(&sums, count, queries, 2);
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, at += 32) {
-        const __m512i last = _mm512_srli_epi32(now, 5);
+    square = _mm512_add_ps(square, many_end(&sums, count, code, queries, 1));
+    many_start(&sums, count);
+    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, at += 32, last = now) {
         now = _mm512_loadu_si512(data);
-        const __m512i x = choose_bits(bit, last, _mm512_slli_epi32(now, 3));
-        many_windows(&sums, count, code, queries, at, x, tables, 2);
-        many_windows(&sums, count, code, queries, at + 4, _mm512_srli_epi32(x, 1), tables, 2);
-        many_windows(&sums, count, code, queries, at + 8, _mm512_srli_epi32(x, 2), tables, 2);
-        many_windows(&sums, count, code, queries, at + 12, now, tables, 2);
-        many_windows(&sums, count, code, queries, at + 16, _mm512_srli_epi32(now, 1), tables, 2);
-        many_windows(&sums, count, code, queries, at + 20, _mm512_srli_epi32(now, 2), tables, 2);
-        many_windows(&sums, count, code, queries, at + 24, _mm512_srli_epi32(now, 3), tables, 2);
-        many_windows(&sums, count, code, queries, at + 28, _mm512_srli_epi32(now, 4), tables, 2);
+        const __m512i across = follow(last, now, 3);
+        BIT_WORD(ADD, last, now, across);
     }
-    square = _mm512_add_ps(square, many_end(&sums, count, code, 2));
+    square = _mm512_add_ps(square, many_end(&sums, count, code, queries, 2));
     const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
     const __m512 half = _mm512_mul_ps(_mm512_set1_ps(-0.5f), gain);
     KERNEL_UNROLL
@@ -266,6 +273,7 @@ INLINE void many_block(const uint8_t *data, const int count, const gosset__windo
         _mm512_storeu_si512(scores + (size_t)q * stride, scores_of(gain, half, square, along, queries[q].square));
     }
 }
+#undef ADD
 
 #define MANY_BLOCKS(count)                                                                                             \
     for (size_t b = 0; b < block_count; b++)                                                                           \
@@ -280,6 +288,25 @@ void gosset__avx512_scan_windows_many(const uint8_t *blocks, size_t block_count,
     for (; count >= 4; count -= 4, queries += 4, scores += 4 * stride) MANY_BLOCKS(4);
     for (; count >= 2; count -= 2, queries += 2, scores += 2 * stride) MANY_BLOCKS(2);
     if (count > 0) gosset__avx512_scan_windows(blocks, block_count, code, queries, scores);
+}
+
+/* The least of the windows that end in 16 states; which paths they continue is a run of `cost`, each repeated. */
+void gosset__avx512_extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
+                                 float weight, float *next) {
+    const uint32_t states = 256u >> next_stride;
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i repeat = _mm512_srl_epi32(lane, _mm_cvtsi32_si128((int)stride));
+    const __m512 target = _mm512_set1_ps(x), scale = _mm512_set1_ps(weight);
+    for (uint32_t n = 0; n < states; n += 16) {
+        __m512 least = _mm512_set1_ps(__builtin_inff());
+        for (uint32_t w = n; w < 256; w += states) {
+            const __m512 before = _mm512_permutexvar_ps(repeat, _mm512_loadu_ps(cost + (w >> stride)));
+            const __m512 error = _mm512_sub_ps(target, _mm512_loadu_ps(levels + w));
+            const __m512 added = _mm512_mul_ps(scale, _mm512_mul_ps(error, error));
+            least = _mm512_min_ps(least, _mm512_add_ps(before, added));
+        }
+        _mm512_storeu_ps(next + n, least);
+    }
 }
 
 size_t gosset__avx512_select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {

@@ -40,7 +40,7 @@ static void encode(const gosset__codec *codec, const float *row, uint32_t cell, 
     _Alignas(64) float rest[MAX_FEATURES];
     turn(codec, group_of(p, cell), row + codec->codes->dimension, rest);
     for (uint32_t i = 0; i < places; i++) rest[i] -= centroid[i];
-    gosset__windows_encode(&p->windows, rest, code);
+    gosset__windows_encode(codec->kernels, &p->windows, rest, code);
 }
 
 static void decode(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out) {
@@ -66,6 +66,7 @@ void gosset__codec_split(gosset__codec *codec) {
     if (p == NULL || 16 * 4 * p->windows.words[0] < LEAD_LEAST * codec->code_size) return;
     codec->lead = p->windows;
     codec->lead.words[1] = codec->lead.words[2] = 0;
+    codec->lead.totals[1] = codec->lead.totals[2] = 0;
     codec->lead_size = 4 * p->windows.words[0];
     for (uint32_t i = gosset__windows_places(&codec->lead); i < gosset__windows_places(&p->windows); i++)
         noise += 0.25f / (float)p->windows.weights[i];

@@ -9,24 +9,23 @@ static inline uint32_t gosset__windows_size(const gosset__windows *code) { /* by
     return 4 * (code->words[0] + code->words[1] + code->words[2]);
 }
 
-/** Sets the words and, of every class, levels that suit normal variables: even steps for the first, for the others
- * found by Lloyd's algorithm on paths. Steps, weights and gains are 0. */
+/** Sets the words and, of every class, levels that suit normal variables. Steps, weights and gains are 0. */
 void gosset__windows_start(gosset__windows *code, const uint32_t words[GOSSET__WINDOW_CLASSES]);
+/** Works out what follows from words, terms of levels and weights. */
+void gosset__windows_complete(gosset__windows *code);
 /** gains[0] = 0: the centroid itself; the others are a geometric row that ends at `largest`. */
 void gosset__windows_set_gains(gosset__windows *code, float largest);
 /** What a level of 1 shall stand for at every place, for gain 1; that of the gain is left out. The nearest weights. */
 void gosset__windows_set_steps(gosset__windows *code, const float *steps);
-/** Roots from weights. */
-void gosset__windows_set_roots(gosset__windows *code);
 
 /**
- * Code of x, one float per place, 0 at that of the gain: for each of the gains around x's size the levels of least
- * squared error, by rounding in the first class and by the Viterbi algorithm in the others; the best of them.
- * Deterministic: the same floats give the same code on every CPU.
+ * Code of x, one float per place, 0 at that of the gain: for each of the gains around x's size the windows of least
+ * squared error by the Viterbi algorithm; the best of them. Deterministic: the same floats give the same code on every
+ * CPU. Needs 80 KB of stack.
  */
-void gosset__windows_encode(const gosset__windows *code, const float *x, uint8_t *out);
+void gosset__windows_encode(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint8_t *out);
 
-/** The window of every place of a code; at the last place of the first class, the gain's number. */
+/** The window of every place of a code; at the first place, 16 times the gain's number. */
 void gosset__windows_read(const gosset__windows *code, const uint8_t *from, uint8_t *windows);
 
 /** Adds to x, one float per place, what the code stands for. */

@@ -13,7 +13,7 @@ enum {
     SECTION_ALIGNMENT = 64,
     RESIDUAL = 456, /* features, words, steps, largest gain, groups and turned features of the residual codes */
     RESIDUAL_SIZE = 48,
-    LEVELS_SIZE = 2 * 16, /* of the classes whose windows overlap */
+    LEVELS_SIZE = 2 * 3 * 16, /* terms of the levels: newer and older nibbles, of three classes */
     HEADER_HASH = 1016,
     IDENTITY_FIRST = 32, /* header bytes that are content: shape, settings, specs */
     IDENTITY_END = 256

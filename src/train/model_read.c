@@ -99,18 +99,18 @@ static int all_finite(const float *values, size_t count) {
 /* The gain's place has weight 0 and no other: the encoder divides by them. */
 static gosset_status read_levels(const unsigned char *from, const char *name, gosset__windows *windows) {
     gosset_status status = GOSSET_OK;
-    memcpy(windows->levels[1], from, LEVELS_SIZE);
+    memcpy(windows->newer, from, sizeof windows->newer);
+    memcpy(windows->older, from + sizeof windows->newer, sizeof windows->older);
     memcpy(windows->weights, from + LEVELS_SIZE, gosset__windows_places(windows));
-    for (int k = 1; k < GOSSET__WINDOW_CLASSES; k++)
-        for (int w = 0; w < 16; w++)
-            GOSSET_REQUIRE(abs(windows->levels[k][w]) <= GOSSET__WINDOW_LEVEL_MAX, GOSSET_E_CORRUPT,
-                           "%s: level %d of class %d: expected at most %d, found %d", name, w, k,
-                           GOSSET__WINDOW_LEVEL_MAX, windows->levels[k][w]);
+    for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++)
+        for (uint32_t w = 0; w < 256; w++)
+            GOSSET_REQUIRE(abs(gosset__window_level(windows, k, w)) <= gosset__window_top(k), GOSSET_E_CORRUPT,
+                           "%s: level %u of class %u: expected at most %d, found %d", name, w, k, gosset__window_top(k),
+                           gosset__window_level(windows, k, w));
     for (uint32_t i = 0; i < gosset__windows_places(windows); i++)
-        GOSSET_REQUIRE(windows->weights[i] <= GOSSET__WINDOW_WEIGHT_MAX &&
-                           (windows->weights[i] == 0) == (i == 8 * windows->words[0] - 1),
+        GOSSET_REQUIRE(windows->weights[i] <= GOSSET__WINDOW_WEIGHT_MAX && (windows->weights[i] == 0) == (i == 0),
                        GOSSET_E_CORRUPT, "%s: weight of place %u: found %u", name, i, windows->weights[i]);
-    gosset__windows_set_roots(windows);
+    gosset__windows_complete(windows);
 out:
     return status;
 }

@@ -41,9 +41,10 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
     gosset__store32(header + RESIDUAL + 36, model->residual.turned);
 }
 
-/* Levels of the last two classes, then the weights of all places. */
+/* Terms of the levels, then the weights of all places. */
 static void write_levels(const gosset__windows *windows, unsigned char *out) {
-    memcpy(out, windows->levels[1], LEVELS_SIZE);
+    memcpy(out, windows->newer, sizeof windows->newer);
+    memcpy(out + sizeof windows->newer, windows->older, sizeof windows->older);
     memcpy(out + LEVELS_SIZE, windows->weights, gosset__windows_places(windows));
 }
 

@@ -48,10 +48,14 @@ typedef struct gosset__residual_sample {
     const float *rest; /* count x axes */
 } gosset__residual_sample;
 
+/** Codes of windows have no feature at the first place. */
+enum { GOSSET__GAIN_PLACE = 0 };
+
 /** residual_levels.c: levels and steps for the words and gains given, starting from the levels given and, unless they
  *  are 0, the steps. */
 gosset_status gosset__residual_fit_levels(const gosset__residual_sample *sample, uint32_t rounds, gosset__pool *pool,
-                                          const gosset__env *env, gosset__windows *windows);
+                                          const gosset__env *env, const gosset__kernels *kernels,
+                                          gosset__windows *windows);
 
 /** residual_judge.c: ranks of the true neighbours of held-out queries among coded rows of the learn set: the first
  *  `count`. */

@@ -36,18 +36,14 @@ typedef struct choice {
 float gosset__residual_code(const gosset__residual_fitting *fit, const gosset__windows *windows, uint32_t group,
                             const float *rest, const float *centroid, float *decoded) {
     const uint32_t axes = fit->axes, places = gosset__windows_places(windows);
-    const uint32_t gap = 8 * windows->words[0] - 1;
     uint8_t code[GOSSET__WINDOWS_MAX_PLACES];
     float x[GOSSET__WINDOWS_MAX_PLACES], found[GOSSET__WINDOWS_MAX_PLACES] = {0}, square = 0;
     memcpy(decoded, rest, axes * sizeof *decoded);
     gosset__residual_turn_row(fit, group, decoded);
-    gosset__residual_columns(decoded, axes, 1, gap, places, x);
-    gosset__windows_encode(windows, x, code);
+    gosset__residual_columns(decoded, axes, 1, GOSSET__GAIN_PLACE, places, x);
+    gosset__windows_encode(fit->trainer->kernels, windows, x, code);
     gosset__windows_add(windows, code, found);
-    for (uint32_t i = 0; i < axes; i++) {
-        const uint32_t place = i < gap ? i : i + 1;
-        decoded[i] = place < places ? found[place] : 0;
-    }
+    for (uint32_t i = 0; i < axes; i++) decoded[i] = i + 1 < places ? found[i + 1] : 0;
     gosset__residual_unturn_row(fit, group, decoded);
     for (uint32_t i = 0; i < axes; i++) {
         decoded[i] += centroid[i];
@@ -94,7 +90,8 @@ static gosset_status measure(const choosing *self, uint32_t rounds, choice *c) {
     gosset_status status;
     const gosset__residual_fitting *f = self->judge->fit;
     fit_gains(self, &c->windows);
-    GOSSET_TRY(gosset__residual_fit_levels(&self->sample, rounds, f->trainer->pool, &f->trainer->env, &c->windows));
+    GOSSET_TRY(gosset__residual_fit_levels(&self->sample, rounds, f->trainer->pool, &f->trainer->env,
+                                           f->trainer->kernels, &c->windows));
     GOSSET_TRY(gosset__residual_judge_rank(self->judge, &c->windows, &c->rank));
 out:
     return status;

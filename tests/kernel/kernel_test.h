@@ -23,7 +23,7 @@ void guarded_check(const guarded *memory); /* fails the test if a byte around th
 void guarded_free(guarded *memory);        /* checks, too */
 
 /** Every kernel of a level against the specification over awkward sizes. */
-enum { KERNEL_COUNT = 17 };
+enum { KERNEL_COUNT = 18 };
 extern const char *const kernel_names[KERNEL_COUNT];
 /** Compares kernel `index` of `level` with `reference`; returns the number of comparisons made. */
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference);

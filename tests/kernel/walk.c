@@ -69,16 +69,27 @@ static size_t walk_scan_nibble(const gosset__kernels *level, const gosset__kerne
     return done;
 }
 
+static void add_totals(gosset__windows *code) {
+    for (uint32_t k = 0, i = 0, end = 0; k < 3; k++) {
+        code->totals[k] = 0;
+        for (end += (8u << k) * code->words[k]; i < end; i++) code->totals[k] += code->weights[i];
+    }
+}
+
 static gosset__windows windows_of(uint32_t nibble_words, uint32_t crumb_words, uint32_t bit_words) {
     gosset__windows code = {.words = {nibble_words, crumb_words, bit_words}, .steps = {0.05f, 0.11f, 0.07f}};
     for (int g = 0; g < 16; g++) {
         code.gains[g] = 0.01f * (float)(g + 1);
-        for (int k = 0; k < 3; k++) code.levels[k][g] = (int8_t)((7 * g + 5 * k) % 31 - 15);
+        for (int k = 0; k < 3; k++) {
+            code.newer[k][g] = (uint8_t)((7 * g + 5 * k) % (k == 0 ? 22 : 10));
+            code.older[k][g] = (uint8_t)((11 * g + 3 * k) % (k == 0 ? 11 : 7));
+        }
     }
     for (uint32_t i = 0; i < GOSSET__WINDOWS_MAX_PLACES; i++) {
-        code.weights[i] = i + 1 == 8 * nibble_words ? 0 : (uint8_t)(1 + 11 * i % 16);
+        code.weights[i] = i == 0 ? 0 : (uint8_t)(1 + 11 * i % 16);
         code.roots[i] = sqrtf(code.weights[i]);
     }
+    add_totals(&code);
     code.gains[13] = 0; /* the centroid itself, and gains whose scores leave the range */
     code.gains[14] = 1e30f;
     code.gains[15] = NAN;
@@ -92,8 +103,11 @@ static size_t windows_once(const gosset__kernels *level, const gosset__kernels *
     gosset__windows code = windows_of(words[0], words[1], words[2]);
     const uint32_t places = gosset__windows_places(&code);
     if (query_kind == 1) { /* the largest sums there are */
-        memset(code.levels, 15, sizeof code.levels);
+        memset(code.newer[0], 31, sizeof code.newer[0]);
+        memset(code.newer[1], 15, 2 * sizeof code.newer[1]);
+        memset(code.older, 0, sizeof code.older);
         memset(code.weights, 16, sizeof code.weights);
+        add_totals(&code);
     }
     const size_t size = block_count * 64 * (words[0] + words[1] + words[2]);
     char shape[96];
@@ -106,7 +120,7 @@ static size_t windows_once(const gosset__kernels *level, const gosset__kernels *
     fill_bytes(&rng, blocks.data, size, 0);
     fill_bytes(&rng, values.data, places, query_kind);
     gosset__window_query query = {.values = values.data, .scale = 1e-4f, .square = 0.25f};
-    query.values[8 * words[0] - 1] = 0;
+    query.values[0] = 0;
     for (uint32_t k = 0, i = 0, end = 0; k < 3; k++)
         for (end += (8u << k) * words[k]; i < end; i++) query.sums[k] += query.values[i];
     level->scan_windows(blocks.data, block_count, &code, &query, found.data);
@@ -129,6 +143,39 @@ static size_t walk_scan_windows(const gosset__kernels *level, const gosset__kern
     return done;
 }
 
+/* Paths from every stride to every stride: the costs asked for, and nothing behind them. */
+static size_t extend_paths_once(const gosset__kernels *level, const gosset__kernels *reference, uint32_t stride,
+                                uint32_t next_stride, int cost_kind) {
+    gosset__rng rng = gosset__rng_make(7 * stride + next_stride, (uint64_t)cost_kind);
+    const size_t states = 256u >> stride, next_states = 256u >> next_stride;
+    float levels[256];
+    char shape[64];
+    snprintf(shape, sizeof shape, "stride %u, then %u, costs %d", stride, next_stride, cost_kind);
+    guarded cost = guarded_make((states + 16) * sizeof(float), 0);
+    guarded found = guarded_make(next_states * sizeof(float), 0),
+            expected = guarded_make(next_states * sizeof(float), 0);
+    float *costs = cost.data;
+    for (int w = 0; w < 256; w++) levels[w] = (float)gosset__rng_below(&rng, 63) - 31;
+    for (size_t s = 0; s < states + 16; s++)
+        costs[s] = cost_kind == 1 && s != 3 ? 1e30f : 100 * (float)gosset__rng_unit(&rng);
+    const float x = 20 * gosset__rng_normal(&rng);
+    level->extend_paths(costs, stride, next_stride, levels, x, 0.3f, found.data);
+    reference->extend_paths(costs, stride, next_stride, levels, x, 0.3f, expected.data);
+    compare(found.data, expected.data, next_states * sizeof(float), "extend_paths", level->name, shape);
+    guarded_free(&cost);
+    guarded_free(&found);
+    guarded_free(&expected);
+    return 1;
+}
+
+static size_t walk_extend_paths(const gosset__kernels *level, const gosset__kernels *reference) {
+    size_t done = 0;
+    for (uint32_t from = 1; from <= 4; from *= 2)
+        for (uint32_t to = 1; to <= 4; to *= 2)
+            for (int kind = 0; kind < 8; kind++) done += extend_paths_once(level, reference, from, to, kind);
+    return done;
+}
+
 /* Several queries of a cell: what scan_windows of the specification says of each. */
 static size_t many_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
                         size_t block_count, uint32_t count) {
@@ -148,7 +195,7 @@ static size_t many_once(const gosset__kernels *level, const gosset__kernels *ref
     fill_bytes(&rng, values.data, (size_t)count * places, 0);
     for (uint32_t q = 0; q < count; q++) {
         queries[q].values = (int8_t *)values.data + (size_t)q * places;
-        queries[q].values[8 * words[0] - 1] = 0;
+        queries[q].values[0] = 0;
         queries[q].scale = 1e-4f * (float)(q + 1);
         queries[q].square = 0.25f * (float)q;
         for (uint32_t k = 0, i = 0, end = 0; k < 3; k++)
@@ -472,9 +519,9 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
 }
 
 const char *const kernel_names[KERNEL_COUNT] = {
-    "scan_nibble",      "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
-    "dot_f32",          "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16",
-    "scan_windows_many"};
+    "scan_nibble",       "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
+    "dot_f32",           "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16",
+    "scan_windows_many", "extend_paths"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {
@@ -496,6 +543,8 @@ size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernel
         return walk_widen(level, reference);
     case 16:
         return walk_scan_windows_many(level, reference);
+    case 17:
+        return walk_extend_paths(level, reference);
     default:
         return walk_pair(level, reference, (pair_kernel)(index - 7));
     }

@@ -65,7 +65,7 @@ static void check_sections(const reader *self) {
                                 4 * cells->point_count.word[0] * columns,
                                 4 * groups * turned * turned,
                                 groups > 0 ? cells->point_count.word[0] : 0,
-                                columns > 0 ? 32 + places : 0,
+                                columns > 0 ? 96 + places : 0,
                                 8,
                                 4 * (w * o + o + self->skip * f * o)};
     gosset_lattice_free(cells);
