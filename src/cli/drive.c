@@ -148,14 +148,14 @@ static gosset_status drive_at_rate(flight *f, uint32_t thread) {
     while (status == GOSSET_OK && (f->row < count || f->flying > 0)) {
         if (must_stop(f->work)) return GOSSET_E_CANCELLED;
         const size_t flying = f->flying;
-        if (f->row < count && seconds_now() >= arrival) {
+        status = take_in(f, 0); /* first: planning takes longer than this. With none flying, too: it resets the event */
+        if (status == GOSSET_OK && f->row < count && seconds_now() >= arrival) {
             status = submit(f, arrival);
             if (status == GOSSET_OK) arrival += gap(request, &rng);
             if (status == GOSSET_E_BUSY) status = take_in(f, 1);
-            continue;
+        } else if (f->flying == flying) {
+            sleep_until(f->row < count ? arrival : seconds_now() + 1, event);
         }
-        status = take_in(f, 0); /* with none flying, too: it resets the event */
-        if (f->flying == flying) sleep_until(f->row < count ? arrival : seconds_now() + 1, event);
     }
     return status;
 }
