@@ -14,7 +14,7 @@
 #error "Only the x86_*.c files may be compiled with vector extensions: the library must start on any x86-64."
 #endif
 
-enum { LEVELS_MAX = 3 };
+enum { LEVELS_MAX = 4 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static gosset__kernels levels[LEVELS_MAX];
@@ -66,9 +66,14 @@ static void fill_levels(void) {
     add_level(&gosset__kernels_avx2);
 #endif
 #ifdef GOSSET_KERNEL_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"))
-        add_level(&gosset__kernels_avx512);
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vnni"))
+        return;
+    add_level(&gosset__kernels_avx512);
+#endif
+#ifdef GOSSET_KERNEL_AVX512VBMI
+    if (__builtin_cpu_supports("avx512vbmi")) add_level(&gosset__kernels_avx512vbmi);
 #endif
 #ifdef GOSSET_KERNEL_NEON
     add_level(&gosset__kernels_neon); /* part of the AArch64 baseline */

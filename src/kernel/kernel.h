@@ -86,7 +86,7 @@ typedef struct gosset__turning {
 } gosset__turning;
 
 typedef struct gosset__kernels {
-    const char *name; /* "scalar", "avx2", "avx512", "neon" */
+    const char *name; /* "scalar", "avx2", "avx512", "avx512vbmi", "neon" */
 
     /**
      * Scan of 4-bit codes. `blocks`: block_count x (16 codes x dimension/2 bytes), dimension a multiple of 8.
@@ -129,7 +129,7 @@ typedef struct gosset__kernels {
      * One step of the search for the windows of least error (Viterbi): paths of least cost are made a window longer.
      * The bits of windows are reversed here, the oldest is the highest. With N = 256 >> next_stride next[n] = the least
      * of cost[w >> stride] + weight * (x - levels[w])^2 for w = n, n + N, n + 2 N ... below 256, each step rounded;
-     * strides 1, 2 or 4; nothing is NaN. cost: 256 >> stride floats, and 16 more that are read only.
+     * strides 1, 2 or 4; nothing is NaN. cost: 256 >> stride floats.
      */
     void (*extend_paths)(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
                          float weight, float *next);

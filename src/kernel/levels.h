@@ -10,6 +10,9 @@ extern const gosset__kernels gosset__kernels_avx2;
 #ifdef GOSSET_KERNEL_AVX512
 extern const gosset__kernels gosset__kernels_avx512;
 #endif
+#ifdef GOSSET_KERNEL_AVX512VBMI
+extern const gosset__kernels gosset__kernels_avx512vbmi;
+#endif
 #ifdef GOSSET_KERNEL_NEON
 extern const gosset__kernels gosset__kernels_neon;
 #endif

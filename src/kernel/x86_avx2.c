@@ -429,22 +429,60 @@ static void window_query(const float *query, const float *centroid, uint32_t fea
     }
 }
 
+/* What eight windows from w on continue: few costs, each repeated. No load is wider than what was stored at once
+ * before.
+ */
+INLINE __m256 continued(const float *cost, const uint32_t stride, uint32_t w) {
+    if (stride == 4) return _mm256_broadcast_ss(cost + (w >> 4));
+    if (stride == 2) {
+        const __m128 two = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(const void *)(cost + (w >> 2))));
+        return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(two), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+    }
+    return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(cost + (w >> 1))),
+                                    _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+}
+
+INLINE __m256 window_costs(const float *cost, const uint32_t stride, const float *levels, __m256 x, __m256 weight,
+                           uint32_t w) {
+    const __m256 error = _mm256_sub_ps(x, _mm256_loadu_ps(levels + w));
+    return _mm256_add_ps(continued(cost, stride, w), _mm256_mul_ps(weight, _mm256_mul_ps(error, error)));
+}
+
+/* Two chains of minima, which take four cycles each. */
+INLINE void extend(const float *cost, const uint32_t stride, const uint32_t next_stride, const float *levels, __m256 x,
+                   __m256 weight, float *next) {
+    const uint32_t states = 256u >> next_stride;
+    for (uint32_t n = 0; n < states; n += 8) {
+        __m256 even = window_costs(cost, stride, levels, x, weight, n);
+        __m256 odd = window_costs(cost, stride, levels, x, weight, n + states);
+        KERNEL_UNROLL
+        for (uint32_t w = n + 2 * states; w < 256; w += 2 * states) {
+            even = _mm256_min_ps(even, window_costs(cost, stride, levels, x, weight, w));
+            odd = _mm256_min_ps(odd, window_costs(cost, stride, levels, x, weight, w + states));
+        }
+        _mm256_storeu_ps(next + n, _mm256_min_ps(even, odd));
+    }
+}
+
+INLINE void extend_to(const float *cost, const uint32_t stride, uint32_t next_stride, const float *levels, __m256 x,
+                      __m256 weight, float *next) {
+    if (next_stride == 4)
+        extend(cost, stride, 4, levels, x, weight, next);
+    else if (next_stride == 2)
+        extend(cost, stride, 2, levels, x, weight, next);
+    else
+        extend(cost, stride, 1, levels, x, weight, next);
+}
+
 static void extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
                          float weight, float *next) {
-    const uint32_t states = 256u >> next_stride;
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i repeat = _mm256_srl_epi32(lane, _mm_cvtsi32_si128((int)stride));
     const __m256 target = _mm256_set1_ps(x), scale = _mm256_set1_ps(weight);
-    for (uint32_t n = 0; n < states; n += 8) {
-        __m256 least = _mm256_set1_ps(__builtin_inff());
-        for (uint32_t w = n; w < 256; w += states) {
-            const __m256 before = _mm256_permutevar8x32_ps(_mm256_loadu_ps(cost + (w >> stride)), repeat);
-            const __m256 error = _mm256_sub_ps(target, _mm256_loadu_ps(levels + w));
-            const __m256 added = _mm256_mul_ps(scale, _mm256_mul_ps(error, error));
-            least = _mm256_min_ps(least, _mm256_add_ps(before, added));
-        }
-        _mm256_storeu_ps(next + n, least);
-    }
+    if (stride == 4)
+        extend_to(cost, 4, next_stride, levels, target, scale, next);
+    else if (stride == 2)
+        extend_to(cost, 2, next_stride, levels, target, scale, next);
+    else
+        extend_to(cost, 1, next_stride, levels, target, scale, next);
 }
 
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {

@@ -22,14 +22,7 @@ static const uint8_t start_older[GOSSET__WINDOW_CLASSES][16] = {
     {1, 5, 1, 3, 4, 3, 3, 3, 4, 2, 5, 2, 5, 2, 4, 2},
 };
 
-enum {
-    MAX_PLACES = GOSSET__WINDOWS_MAX_PLACES,
-    GAIN_TRIALS = 3,
-    STREAMS = 4,
-    STEPS_MAX = MAX_PLACES / STREAMS,
-    STATES_MAX = 128,
-    SPARE = 16 /* floats that extend_paths reads behind the states */
-};
+enum { MAX_PLACES = GOSSET__WINDOWS_MAX_PLACES, STREAMS = 4, STEPS_MAX = MAX_PLACES / STREAMS, STATES_MAX = 128 };
 static const float unreachable = 1e30f;
 
 static uint32_t reversed(uint32_t byte) {
@@ -98,24 +91,24 @@ static void set_units(const gosset__windows *code, aims *self) {
         }
 }
 
+/* Behind the last step one of 4, so that few states are left to choose from. */
 static uint32_t stride_at(const aims *self, uint32_t step) {
-    return 4u >> self->class[step < self->steps ? step : self->steps - 1];
+    return step < self->steps ? 4u >> self->class[step] : 4;
 }
 
 /* The best windows of a stream from a step on, `state` its last bits before, in reverse (extend_paths). Returns the
  * squared error. */
 static float search_stream(const gosset__kernels *kernels, const gosset__windows *code, const aims *self,
                            uint32_t stream, uint32_t first, uint32_t state, uint8_t *windows) {
-    float costs[STEPS_MAX + 1][STATES_MAX + SPARE];
-    for (uint32_t s = 0; s < 16 + SPARE; s++) costs[first][s] = s == state ? 0 : unreachable;
+    float costs[STEPS_MAX + 1][STATES_MAX];
+    for (uint32_t s = 0; s < 16; s++) costs[first][s] = s == state ? 0 : unreachable;
     for (uint32_t t = first; t < self->steps; t++) {
         const uint32_t i = STREAMS * t + stream;
         kernels->extend_paths(costs[t], stride_at(self, t), stride_at(self, t + 1), code->levels[self->class[t]],
                               self->scaled[i], self->square[i], costs[t + 1]);
-        for (uint32_t s = 0; s < SPARE; s++) costs[t + 1][(256u >> stride_at(self, t + 1)) + s] = unreachable;
     }
     uint32_t end = 0;
-    for (uint32_t s = 1; s < 256u >> stride_at(self, self->steps); s++)
+    for (uint32_t s = 1; s < 16; s++)
         if (costs[self->steps][s] < costs[self->steps][end]) end = s;
     const float error = costs[self->steps][end];
     for (uint32_t t = self->steps; t-- > first;) { /* back, to the windows that cost that */
@@ -147,6 +140,17 @@ static float try_gain(const gosset__kernels *kernels, const gosset__windows *cod
     return error * code->gains[gain] * code->gains[gain];
 }
 
+/* Whether what the windows stand for is too short: whether x goes along it further than it reaches. */
+static int falls_short(const gosset__windows *code, const aims *self, const uint8_t *windows) {
+    float along = 0, square = 0;
+    for (uint32_t i = 1; i < STREAMS * self->steps; i++) {
+        const float level = (float)gosset__window_level(code, self->class[i / STREAMS], windows[i]);
+        along += self->square[i] * level * self->scaled[i];
+        square += self->square[i] * level * level;
+    }
+    return along > square;
+}
+
 /* Byte j of a word gets the new bits of the windows of places j, 4 + j, 8 + j ... */
 static void pack(const gosset__windows *code, const uint8_t *windows, uint8_t *out) {
     for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++)
@@ -171,10 +175,10 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
     memset(best, 0, places); /* gain 0 */
     least = square;
     set_units(code, &self);
-    for (uint32_t trial = 0; trial < GAIN_TRIALS; trial++) {
-        const uint32_t gain = middle + trial - 1;
-        if (gain < 1 || gain > 15 || !(code->gains[gain] > 0)) continue;
+    for (uint32_t trial = 0, gain = middle; trial < 2; trial++) {
+        if (gain < 1 || gain > 15 || !(code->gains[gain] > 0)) break;
         const float error = try_gain(kernels, code, x, gain, &self, windows);
+        gain = falls_short(code, &self, windows) ? gain + 1 : gain - 1;
         if (!(error < least)) continue;
         least = error;
         memcpy(best, windows, places);

@@ -19,9 +19,9 @@ void gosset__windows_set_gains(gosset__windows *code, float largest);
 void gosset__windows_set_steps(gosset__windows *code, const float *steps);
 
 /**
- * Code of x, one float per place, 0 at that of the gain: for each of the gains around x's size the windows of least
- * squared error by the Viterbi algorithm; the best of them. Deterministic: the same floats give the same code on every
- * CPU. Needs 80 KB of stack.
+ * Code of x, one float per place, 0 at that of the gain: for the gain nearest to x's size and for its
+ * neighbour on the side where that errs the windows of least squared error, by the Viterbi algorithm; the better ones.
+ * Deterministic: the same floats give the same code on every CPU. Needs 80 KB of stack.
  */
 void gosset__windows_encode(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint8_t *out);
 

@@ -151,12 +151,12 @@ static size_t extend_paths_once(const gosset__kernels *level, const gosset__kern
     float levels[256];
     char shape[64];
     snprintf(shape, sizeof shape, "stride %u, then %u, costs %d", stride, next_stride, cost_kind);
-    guarded cost = guarded_make((states + 16) * sizeof(float), 0);
+    guarded cost = guarded_make(states * sizeof(float), 0);
     guarded found = guarded_make(next_states * sizeof(float), 0),
             expected = guarded_make(next_states * sizeof(float), 0);
     float *costs = cost.data;
     for (int w = 0; w < 256; w++) levels[w] = (float)gosset__rng_below(&rng, 63) - 31;
-    for (size_t s = 0; s < states + 16; s++)
+    for (size_t s = 0; s < states; s++)
         costs[s] = cost_kind == 1 && s != 3 ? 1e30f : 100 * (float)gosset__rng_unit(&rng);
     const float x = 20 * gosset__rng_normal(&rng);
     level->extend_paths(costs, stride, next_stride, levels, x, 0.3f, found.data);
