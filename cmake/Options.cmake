@@ -9,8 +9,8 @@ target_compile_options(gosset_flags INTERFACE
   -Wvla -Wwrite-strings -ffp-contract=off -fno-math-errno)
 target_include_directories(gosset_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 if(GOSSET_SANITIZE)
-  # -O0 makes the sanitized tests needlessly slow; -O1 keeps stack traces readable.
+  # Tests take much longer than compiling; -O2 saves a fifth of their time against -O1.
   target_compile_options(gosset_flags INTERFACE -fsanitize=${GOSSET_SANITIZE} -fno-omit-frame-pointer -g
-    $<$<CONFIG:Debug>:-O1> -fno-sanitize-recover=all)
+    $<$<CONFIG:Debug>:-O2> -fno-sanitize-recover=all)
   target_link_options(gosset_flags INTERFACE -fsanitize=${GOSSET_SANITIZE})
 endif()

@@ -182,7 +182,8 @@ START_TEST(test_merge_arguments) {
     gosset_vectors a = rows_of(&w.base, 0, 50), b = rows_of(&w.base, 50, 50);
     char one[TEMP_PATH_SIZE], two[TEMP_PATH_SIZE], alien[TEMP_PATH_SIZE];
     const char *path = temp_path(w.directory, "merged-wrong");
-    gosset_model *other = train_model(&w.learn, GOSSET_L2, 99);
+    const gosset_vectors few = rows_of(&w.learn, 0, 1000);
+    gosset_model *other = train_model(&few, GOSSET_L2, 99);
     snprintf(one, sizeof one, "%s", build("part-one", &a, NULL));
     snprintf(two, sizeof two, "%s", build("part-two", &b, NULL));
     snprintf(alien, sizeof alien, "%s", build("alien", &b, &(build_options){.model = other}));

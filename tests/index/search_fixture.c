@@ -54,15 +54,17 @@ static void write_index(fixture *self, uint64_t shard_size) {
     ck_assert_msg(gosset__store_writer_create(&writer, temp_path(self->directory, "index"), &config, &self->env) ==
                       GOSSET_OK,
                   "%s", gosset_last_error());
-    for (size_t i = 0; i < self->count; i++) {
+    gosset_status status = GOSSET_OK;
+    for (size_t i = 0; status == GOSSET_OK && i < self->count; i++) {
         const char *vector = (const char *)self->vectors + i * fixture_row_size(self);
         float row[ROW];
         uint32_t cell;
         uint8_t code[ROW];
         fixture_row(self, vector, row);
         gosset__codec_encode(self->codec, 1, row, &cell, code);
-        ck_assert_int_eq(gosset__store_writer_add(writer, 1, &cell, code, &self->ids[i], vector), GOSSET_OK);
+        status = gosset__store_writer_add(writer, 1, &cell, code, &self->ids[i], vector);
     }
+    ck_assert_msg(status == GOSSET_OK, "%s", gosset_last_error());
     ck_assert_msg(gosset__store_writer_finish(writer) == GOSSET_OK, "%s", gosset_last_error());
     ck_assert_msg(gosset__store_writer_publish(writer, NULL, 0) == GOSSET_OK, "%s", gosset_last_error());
     gosset__store_writer_free(writer);

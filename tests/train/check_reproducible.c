@@ -16,10 +16,10 @@ static gosset_train_config config_for(int loop, const gosset_env *env) {
 START_TEST(any_number_of_threads) {
     uint8_t *data = clustered_vectors(5, COUNT, D, 30, GOSSET_U8);
     gosset_vectors learn = view_of(data, COUNT, D, GOSSET_U8);
-    const uint32_t threads[] = {1, 2, 4};
-    unsigned char *bytes[3];
-    size_t sizes[3], timeless;
-    for (int i = 0; i < 3; i++) {
+    const uint32_t threads[] = {1, 3};
+    unsigned char *bytes[2];
+    size_t sizes[2], timeless;
+    for (int i = 0; i < 2; i++) {
         gosset_env env = {.struct_size = sizeof env, .threads = threads[i]};
         gosset_train_config config = config_for(_i, &env);
         gosset_model *model = train_model(&learn, &config);
@@ -28,7 +28,7 @@ START_TEST(any_number_of_threads) {
         ck_assert_uint_eq(sizes[i], sizes[0]);
         ck_assert_mem_eq(bytes[i], bytes[0], timeless);
     }
-    for (int i = 0; i < 3; i++) free(bytes[i]);
+    free(bytes[0]), free(bytes[1]);
     free(data);
 }
 END_TEST
