@@ -7,7 +7,7 @@
 enum {
     LEAST =
         32,   /* queries worth planning together: fewer hardly meet in a cell, and the first would wait for the last */
-    PARTS = 4 /* of a call, at least */
+    PARTS = 3 /* of a call, at least */
 };
 
 int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count, uint32_t k) {

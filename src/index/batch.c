@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-    AHEAD = 2,                                     /* visited cells whose codes are fetched while others are scanned */
-    LINES = 64,                                    /* cache lines of each, at most */
+    DISTANCE = 128,                                /* cache lines between those asked for and those compared */
+    PIECE = 8,                                     /* blocks compared between two requests */
+    LARGE = 256,                                   /* rows of a cell that is scanned by bounds */
     STRIDE = GOSSET__SCAN_ROWS / GOSSET__SCAN_MANY /* scores of a query: those of all fit the first-level cache */
 };
 
@@ -40,6 +41,7 @@ static size_t draw(gosset__batch *b, uint8_t *block, const gosset__candidates *c
     b->best = carve(block, &used, room, sizeof *b->best);
     b->kept = carve(block, &used, (size_t)room * b->rerank, sizeof *b->kept);
     b->kept_count = carve(block, &used, room, sizeof *b->kept_count);
+    b->aims = carve(block, &used, 1, gosset__codec_aims_size());
     b->whole = carve(block, &used, STRIDE, c->store->layout.code_size);
     b->scores = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->scores);
     b->positions = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->positions);
@@ -109,45 +111,120 @@ static void sort_visits(gosset__batch *b, uint32_t cells) {
 
 /* ---- scanning ----------------------------------------------------------------------------------- */
 
-static void prefetch_plane(const uint8_t *plane, uint64_t first, uint64_t end, size_t size) {
-    const size_t from = (size_t)first * size / 64, to = (size_t)end * size / 64;
-    for (size_t line = from; line < to && line < from + LINES; line++) __builtin_prefetch(plane + 64 * line, 0, 2);
+/* Bounds spare most of the second plane, and cost a look at a few rows each time: not worth while in small cells, and
+ * among many candidates even poor bounds are. */
+static bool by_bounds(const gosset__batch *b, const gosset__candidates *c, uint32_t cell) {
+    const gosset__store *store = c->store;
+    return store->lead_size < store->layout.code_size && b->best[0].limit <= GOSSET__BEST_HEAP &&
+           store->cell_first[cell + 1] - store->cell_first[cell] >= LARGE;
 }
 
-static void prefetch(const gosset__candidates *c, uint32_t cell) {
+/* A cell's codes are next to be asked for. */
+static void fetch_cell(gosset__batch *b, const gosset__candidates *c, uint32_t cell) {
     const gosset__store *store = c->store;
-    const uint64_t first = store->cell_first[cell], end = store->cell_first[cell + 1];
-    prefetch_plane(store->blocks, first, end, store->lead_size);
-    prefetch_plane(store->tails, first, end, store->layout.code_size - store->lead_size);
+    const uint64_t first = store->cell_first[cell] / GOSSET__SCAN_BLOCK;
+    const uint64_t end = (store->cell_first[cell + 1] + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+    const size_t lead = (size_t)GOSSET__SCAN_BLOCK * store->lead_size;
+    const size_t tail = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size - lead;
+    b->next = store->blocks + first * lead;
+    b->end = store->blocks + end * lead;
+    if (!by_bounds(b, c, cell))
+        for (size_t at = first * tail; at < end * tail; at += 64) __builtin_prefetch(store->tails + at, 0, 2);
     gosset__codec_prefetch(c->codec, cell);
 }
 
+/* Codes are asked for at the rate at which they are compared for the first time. */
+static void fetch(gosset__batch *b, const gosset__candidates *c, size_t lines) {
+    for (; lines > 0; lines--, b->next += 64) {
+        while (b->next == b->end) {
+            const uint32_t cells = c->store->layout.cell_count;
+            while (b->ahead < cells && b->first[b->ahead] == b->first[b->ahead + 1]) b->ahead++;
+            if (b->ahead == cells) return;
+            fetch_cell(b, c, b->cell_at[b->ahead++]);
+        }
+        __builtin_prefetch(b->next, 0, 2);
+    }
+}
+
 /* Cells do not come in the order of their rows: of scores equal to the bound's the rows decide. */
-static void select_rows(gosset__batch *b, const gosset__candidates *c, uint64_t row, const int32_t *scores,
-                        uint32_t count, gosset__best *best) {
+static size_t select_rows(const gosset__candidates *c, const int32_t *scores, uint32_t count, const gosset__best *best,
+                          uint32_t *positions) {
     const bool bounded = best->bound.rank != UINT32_MAX;
     const int32_t threshold = bounded ? gosset__score_of_rank(best->bound.rank) - 1 : INT32_MIN;
-    const size_t found = c->kernels->select_above(scores, count, threshold, b->positions);
+    return c->kernels->select_above(scores, count, threshold, positions);
+}
+
+/* Rows [from, to) of the blocks from `block` on, whose scores are here. */
+static void add_rows(gosset__batch *b, const gosset__candidates *c, uint64_t row, uint64_t from, uint64_t to,
+                     const int32_t *scores, gosset__best *best) {
+    const int32_t *const first = scores + (from - row);
+    const size_t found = select_rows(c, first, (uint32_t)(to - from), best, b->positions);
     for (size_t i = 0; i < found; i++)
-        gosset__best_add(best, row + b->positions[i], gosset__rank_of_score(scores[b->positions[i]]));
+        gosset__best_add(best, from + b->positions[i], gosset__rank_of_score(first[b->positions[i]]));
     if (best->count >= 2 * best->limit) gosset__best_cut(best);
+}
+
+/* The second plane of rows whose bounds promise something is on its way while those of other queries are found. */
+static size_t select_promising(gosset__batch *b, const gosset__candidates *c, uint64_t row, uint64_t from, uint64_t to,
+                               uint32_t which, const gosset__best *best) {
+    uint32_t *const positions = b->positions + which * STRIDE;
+    const size_t found =
+        select_rows(c, b->scores + which * STRIDE + (from - row), (uint32_t)(to - from), best, positions);
+    for (size_t i = 0; i < found; i++) gosset__candidates_fetch(c->store, from + positions[i]);
+    return found;
+}
+
+static void add_promising(gosset__batch *b, const gosset__candidates *c, uint64_t from, uint32_t which, size_t found,
+                          gosset__best *best) {
+    const uint32_t *const positions = b->positions + which * STRIDE;
+    int32_t scores[GOSSET__SCAN_BLOCK];
+    for (size_t i = 0, now; i < found; i += now) {
+        now = found - i < GOSSET__SCAN_BLOCK ? found - i : GOSSET__SCAN_BLOCK;
+        for (uint32_t j = 0; j < now; j++) gosset__store_pick(c->store, from + positions[i + j], j, b->whole);
+        gosset__codec_scan_one(c->codec, b->aims, which, b->whole, 1, scores);
+        for (uint32_t j = 0; j < now; j++)
+            gosset__best_add(best, from + positions[i + j], gosset__rank_of_score(scores[j]));
+    }
+}
+
+/* Scores of blocks, or their bounds, for some queries; `fresh`: nobody before them has compared these. */
+static void compare(gosset__batch *b, const gosset__candidates *c, uint64_t block, uint64_t count, uint32_t queries,
+                    bool bounds, bool fresh) {
+    const gosset__store *store = c->store;
+    const size_t lead = (size_t)GOSSET__SCAN_BLOCK * store->lead_size;
+    for (uint64_t done = 0, now; done < count; done += now) {
+        int32_t *scores = b->scores + done * GOSSET__SCAN_BLOCK;
+        now = count - done < PIECE ? count - done : PIECE;
+        if (fresh) fetch(b, c, now * lead / 64);
+        if (bounds)
+            gosset__codec_scan_leads_many(c->codec, b->aims, queries, store->blocks + (block + done) * lead, now,
+                                          scores, STRIDE);
+        else
+            gosset__codec_scan_many(c->codec, b->aims, queries,
+                                    gosset__store_blocks(store, block + done, now, b->whole), now, scores, STRIDE);
+    }
 }
 
 /* A cell for some queries that visit it. Rows of other cells in its first and last block are left out. */
 static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t cell, const uint16_t *visitors,
-                      const void *const *views, uint32_t count) {
+                      uint32_t count, bool fresh) {
     const uint64_t first = c->store->cell_first[cell], end = c->store->cell_first[cell + 1];
     const uint64_t last = (end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+    const bool bounds = by_bounds(b, c, cell);
+    size_t found[GOSSET__SCAN_MANY];
     for (uint64_t block = first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
         const uint64_t most = STRIDE / GOSSET__SCAN_BLOCK, row = block * GOSSET__SCAN_BLOCK;
         now = last - block < most ? last - block : most;
-        gosset__codec_scan_many(c->codec, views, count, cell, gosset__store_blocks(c->store, block, now, b->whole), now,
-                                b->scores, STRIDE);
         const uint64_t from = row < first ? first : row, here = row + now * GOSSET__SCAN_BLOCK;
         const uint64_t to = here < end ? here : end;
-        for (uint32_t i = 0; i < count; i++)
-            select_rows(b, c, from, b->scores + i * STRIDE + (from - row), (uint32_t)(to - from),
-                        &b->best[visitors[i]]);
+        compare(b, c, block, now, count, bounds, fresh);
+        for (uint32_t i = 0; i < count; i++) {
+            if (bounds)
+                found[i] = select_promising(b, c, row, from, to, i, &b->best[visitors[i]]);
+            else
+                add_rows(b, c, row, from, to, b->scores + i * STRIDE, &b->best[visitors[i]]);
+        }
+        for (uint32_t i = 0; bounds && i < count; i++) add_promising(b, c, from, i, found[i], &b->best[visitors[i]]);
     }
 }
 
@@ -165,7 +242,8 @@ static void scan_place(gosset__batch *b, const gosset__candidates *c, uint32_t p
             b->seen[query] = group + 1;
             views[count] = view;
         }
-        scan_cell(b, c, cell, b->visitors + i, views, count);
+        gosset__codec_aim_many(c->codec, views, count, cell, b->aims);
+        scan_cell(b, c, cell, b->visitors + i, count, i == b->first[place]);
     }
 }
 
@@ -173,18 +251,15 @@ void gosset__batch_scan(gosset__batch *batch, const gosset__candidates *candidat
                         void *context) {
     gosset__batch *b = batch;
     const uint32_t cells = candidates->store->layout.cell_count;
-    uint32_t ahead = 0, left = AHEAD, since = 0;
+    uint32_t since = 0;
     sort_visits(b, cells);
     memset(b->seen, 0, b->count * sizeof *b->seen);
+    b->ahead = 0;
+    b->next = b->end = NULL;
+    fetch(b, candidates, DISTANCE);
     for (uint32_t place = 0; place < cells; place++) {
         if (b->first[place] == b->first[place + 1]) continue;
-        for (; ahead < cells && left > 0; ahead++) {
-            if (b->first[ahead] == b->first[ahead + 1]) continue;
-            prefetch(candidates, b->cell_at[ahead]);
-            left--;
-        }
         scan_place(b, candidates, place);
-        left++;
         since += b->first[place + 1] - b->first[place];
         if (since < GOSSET__BATCH_STEP) continue;
         meanwhile(context);

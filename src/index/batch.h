@@ -38,8 +38,11 @@ typedef struct gosset__batch {
     gosset__best *best;           /* room */
     gosset__ranked *kept;         /* room x rerank: what the scan before this one found */
     uint32_t *kept_count;         /* room */
-    uint8_t *whole;               /* a scan's blocks of both planes */
-    int32_t *scores;              /* GOSSET__SCAN_ROWS; as positions */
+    uint32_t ahead;               /* the place whose codes are asked for after [next, end) */
+    const uint8_t *next, *end;
+    gosset__aim *aims; /* of the queries that visit a cell together */
+    uint8_t *whole;    /* a scan's blocks of both planes */
+    int32_t *scores;   /* GOSSET__SCAN_ROWS; as positions */
     uint32_t *positions;
 } gosset__batch;
 

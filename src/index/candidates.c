@@ -167,13 +167,8 @@ typedef struct promising {
 
 static promising select_promising(gosset__candidates *c, uint32_t r, uint64_t row, size_t count,
                                   const gosset__best *best) {
-    const gosset__store *store = c->store;
     const promising found = {row, select_rows_above(c, count, best), r % GOSSET__AIMS};
-    const uint32_t tail = store->layout.code_size - store->lead_size;
-    for (size_t i = 0; i < found.count; i++) {
-        const uint8_t *block = store->tails + (row + c->positions[i]) / GOSSET__SCAN_BLOCK * GOSSET__SCAN_BLOCK * tail;
-        for (uint32_t h = 0; h < tail / 4; h++) __builtin_prefetch(block + 64 * (size_t)h);
-    }
+    for (size_t i = 0; i < found.count; i++) gosset__candidates_fetch(c->store, row + c->positions[i]);
     return found;
 }
 

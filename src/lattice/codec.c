@@ -294,7 +294,9 @@ const void *gosset__codec_view(const gosset__codec *codec, gosset__codec_query *
 
 void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t cell, const uint8_t *blocks,
                         size_t block_count, int32_t *scores) {
-    codec->ops->scan(codec, &view, 1, cell, blocks, block_count, scores, 0);
+    gosset__aim aim;
+    codec->ops->aim(codec, view, cell, &aim);
+    codec->ops->scan_aimed(codec, &aim, blocks, block_count, scores);
 }
 
 void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t which, uint32_t cell) {
@@ -311,9 +313,28 @@ void gosset__codec_scan_leads(const gosset__codec *codec, const gosset__codec_qu
     codec->ops->scan_leads(codec, &query->aims[which], leads, block_count, bounds);
 }
 
-void gosset__codec_scan_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
-                             const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
-    codec->ops->scan(codec, views, count, cell, blocks, block_count, scores, stride);
+size_t gosset__codec_aims_size(void) {
+    return GOSSET__SCAN_MANY * sizeof(gosset__aim);
+}
+
+void gosset__codec_aim_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
+                            gosset__aim *aims) {
+    for (uint32_t i = 0; i < count; i++) codec->ops->aim(codec, views[i], cell, &aims[i]);
+}
+
+void gosset__codec_scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, const uint8_t *blocks,
+                             size_t block_count, int32_t *scores, size_t stride) {
+    codec->ops->scan_many(codec, aims, count, false, blocks, block_count, scores, stride);
+}
+
+void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count,
+                                   const uint8_t *leads, size_t block_count, int32_t *bounds, size_t stride) {
+    codec->ops->scan_many(codec, aims, count, true, leads, block_count, bounds, stride);
+}
+
+void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,
+                            size_t block_count, int32_t *scores) {
+    codec->ops->scan_aimed(codec, &aims[which], blocks, block_count, scores);
 }
 
 void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell) {

@@ -120,8 +120,18 @@ void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_qu
 void gosset__codec_scan_leads(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
                               const uint8_t *leads, size_t block_count, int32_t *bounds);
 
-/** The same for up to GOSSET__SCAN_MANY queries at once, at scores + q * stride. */
-void gosset__codec_scan_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
-                             const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
+/** The same for up to GOSSET__SCAN_MANY queries, aimed at one cell by their views: scores of query q are at scores +
+ *  q * stride. `aims`: gosset__codec_aims_size() bytes, 64-byte aligned; the views must outlive it. */
+typedef struct gosset__aim gosset__aim;
+size_t gosset__codec_aims_size(void);
+void gosset__codec_aim_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
+                            gosset__aim *aims);
+void gosset__codec_scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, const uint8_t *blocks,
+                             size_t block_count, int32_t *scores, size_t stride);
+void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count,
+                                   const uint8_t *leads, size_t block_count, int32_t *bounds, size_t stride);
+/** Of them, for query `which` alone. */
+void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,
+                            size_t block_count, int32_t *scores);
 
 #endif

@@ -3,16 +3,17 @@
 #define GOSSET_LATTICE_CODEC_INTERNAL_H
 
 #include "lattice/codec.h"
+#include <stdbool.h>
 
 /** No score of a cell is beyond, see gosset__codec_query_set; features of a sketch. */
 enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
 
 /** What a cell leaves of a query: enough to scan its codes piece by piece. */
-typedef struct gosset__aim {
+struct gosset__aim {
     const void *view;
     gosset__window_query rest, lead; /* lead: for bounds, from the first words alone */
     _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
-} gosset__aim;
+};
 
 /** One way to code what the cell does not say. Everything here allocates nothing and is thread-safe. */
 typedef struct gosset__code_ops {
@@ -28,8 +29,8 @@ typedef struct gosset__code_ops {
                        int32_t *scores);
     void (*scan_leads)(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *leads, size_t block_count,
                        int32_t *bounds);
-    void (*scan)(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
-                 const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
+    void (*scan_many)(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, bool leads,
+                      const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 } gosset__code_ops;
 
 extern const gosset__code_ops gosset__code_point;   /* codec_point.c: the nearest point of the code lattice */

@@ -57,12 +57,12 @@ static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const
     codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, aim->view, scores);
 }
 
-static void scan(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
-                 const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
-    (void)cell; /* the points of all cells are of one length: inner products compare as they are */
-    for (uint32_t i = 0; i < count; i++)
-        codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, views[i], scores + i * stride);
+/* The points of all cells are of one length: inner products compare as they are. */
+static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, bool leads,
+                      const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
+    (void)leads;
+    for (uint32_t i = 0; i < count; i++) scan_aimed(codec, &aims[i], blocks, block_count, scores + i * stride);
 }
 
 const gosset__code_ops gosset__code_point = {encode, decode, block,      query_size, subject_set, query_size,
-                                             view,   aim,    scan_aimed, scan_aimed, scan};
+                                             view,   aim,    scan_aimed, scan_aimed, scan_many};

@@ -190,24 +190,20 @@ static void scan_leads(const gosset__codec *codec, const gosset__aim *aim, const
                                  split ? &aim->lead : &aim->rest, bounds);
 }
 
-static void scan(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
-                 const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
-    const gosset__residual *p = codec->residual;
+static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, bool leads,
+                      const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     const gosset__kernels *kernels = codec->kernels;
-    const float *centroid = p->centroids + (size_t)cell * p->features;
-    _Alignas(64) int8_t values[GOSSET__SCAN_MANY][GOSSET__WINDOWS_MAX_PLACES];
-    gosset__window_query rest[GOSSET__SCAN_MANY];
-    for (uint32_t i = 0; i < count; i++) {
-        rest[i].values = values[i];
-        kernels->window_query(views[i], centroid, p->features, &p->windows, &rest[i]);
-    }
+    const bool split = leads && codec->lead_size < codec->code_size;
+    const gosset__windows *code = split ? &codec->lead : &codec->residual->windows;
+    gosset__window_query queries[GOSSET__SCAN_MANY];
+    for (uint32_t i = 0; i < count; i++) queries[i] = split ? aims[i].lead : aims[i].rest;
     if (count > 1 && kernels->scan_windows_many != NULL) {
-        kernels->scan_windows_many(blocks, block_count, &p->windows, rest, count, scores, stride);
+        kernels->scan_windows_many(blocks, block_count, code, queries, count, scores, stride);
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        kernels->scan_windows(blocks, block_count, &p->windows, &rest[i], scores + i * stride);
+        kernels->scan_windows(blocks, block_count, code, &queries[i], scores + i * stride);
 }
 
 const gosset__code_ops gosset__code_windows = {encode, decode, block,      subject_size, subject_set, view_size,
-                                               view,   aim,    scan_aimed, scan_leads,   scan};
+                                               view,   aim,    scan_aimed, scan_leads,   scan_many};
