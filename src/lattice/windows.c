@@ -24,6 +24,8 @@ static const uint8_t start_older[GOSSET__WINDOW_CLASSES][16] = {
 
 enum { MAX_PLACES = GOSSET__WINDOWS_MAX_PLACES, STREAMS = 4, STEPS_MAX = MAX_PLACES / STREAMS, STATES_MAX = 128 };
 static const float unreachable = 1e30f;
+/* Smaller ones have no inverse that can be squared. */
+static const float least_gain = 1e-18f;
 
 static uint32_t reversed(uint32_t byte) {
     byte = (byte & 0x0F) << 4 | byte >> 4;
@@ -74,13 +76,13 @@ void gosset__windows_set_gains(gosset__windows *code, float largest) {
 
 /* Of a vector: what a level of 1 stands for at a place when the gain is 1, its inverse and its square; and the vector
  * in these units. */
-typedef struct aims {
+typedef struct search {
     uint32_t steps; /* places of a stream */
     uint8_t class[STEPS_MAX];
     float inverse[MAX_PLACES], square[MAX_PLACES], scaled[MAX_PLACES];
-} aims;
+} search;
 
-static void set_units(const gosset__windows *code, aims *self) {
+static void set_units(const gosset__windows *code, search *self) {
     self->steps = gosset__windows_places(code) / STREAMS;
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++)
         for (end += (8u << k) * code->words[k]; i < end; i++) {
@@ -92,13 +94,13 @@ static void set_units(const gosset__windows *code, aims *self) {
 }
 
 /* Behind the last step one of 4, so that few states are left to choose from. */
-static uint32_t stride_at(const aims *self, uint32_t step) {
+static uint32_t stride_at(const search *self, uint32_t step) {
     return step < self->steps ? 4u >> self->class[step] : 4;
 }
 
 /* The best windows of a stream from a step on, `state` its last bits before, in reverse (extend_paths). Returns the
  * squared error. */
-static float search_stream(const gosset__kernels *kernels, const gosset__windows *code, const aims *self,
+static float search_stream(const gosset__kernels *kernels, const gosset__windows *code, const search *self,
                            uint32_t stream, uint32_t first, uint32_t state, uint8_t *windows) {
     float costs[STEPS_MAX + 1][STATES_MAX];
     for (uint32_t s = 0; s < 16; s++) costs[first][s] = s == state ? 0 : unreachable;
@@ -130,7 +132,7 @@ static float search_stream(const gosset__kernels *kernels, const gosset__windows
 
 /* Windows of all places for one gain; their squared error. */
 static float try_gain(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint32_t gain,
-                      aims *self, uint8_t *windows) {
+                      search *self, uint8_t *windows) {
     const float inverse = 1 / code->gains[gain];
     float error = 0;
     for (uint32_t i = 0; i < STREAMS * self->steps; i++) self->scaled[i] = x[i] * self->inverse[i] * inverse;
@@ -141,7 +143,7 @@ static float try_gain(const gosset__kernels *kernels, const gosset__windows *cod
 }
 
 /* Whether what the windows stand for is too short: whether x goes along it further than it reaches. */
-static int falls_short(const gosset__windows *code, const aims *self, const uint8_t *windows) {
+static int falls_short(const gosset__windows *code, const search *self, const uint8_t *windows) {
     float along = 0, square = 0;
     for (uint32_t i = 1; i < STREAMS * self->steps; i++) {
         const float level = (float)gosset__window_level(code, self->class[i / STREAMS], windows[i]);
@@ -167,7 +169,7 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
     const uint32_t places = gosset__windows_places(code);
     uint8_t windows[MAX_PLACES], best[MAX_PLACES];
     float square = 0, least;
-    aims self;
+    search self;
     for (uint32_t i = 0; i < places; i++) square += x[i] * x[i];
     const float mean = square / (float)(places - 1);
     uint32_t middle = 1;
@@ -176,7 +178,7 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
     least = square;
     set_units(code, &self);
     for (uint32_t trial = 0, gain = middle; trial < 2; trial++) {
-        if (gain < 1 || gain > 15 || !(code->gains[gain] > 0)) break;
+        if (gain < 1 || gain > 15 || !(code->gains[gain] > least_gain)) break;
         const float error = try_gain(kernels, code, x, gain, &self, windows);
         gain = falls_short(code, &self, windows) ? gain + 1 : gain - 1;
         if (!(error < least)) continue;
