@@ -7,6 +7,8 @@
 enum {
     LIBRARIES = 24 << 20, /* code, stacks and the BLAS's own buffers, as resident in a small program */
     STORE_MINIMUM = 16 << 20,
+    CALIBRATION = 6 << 20,        /* its grids and lists, beside the codes, */
+    CALIBRATION_THREAD = 3 << 20, /* and what each thread reads into */
     BATCH_ROWS_MIN = 256,
     BATCH_ROWS_MAX = 16384,
     SHARD_SIZE = 1 << 30
@@ -65,7 +67,7 @@ gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *code
 
 gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model, const gosset__codec *codec,
                                     const gosset__kernels *kernels, gosset__pool *pool, const gosset__truth *truth,
-                                    const gosset__env *env) {
+                                    uint64_t memory, const gosset__env *env) {
     gosset_status status = GOSSET_OK;
     gosset__store *store = NULL;
     gosset__calibration calibration;
@@ -73,7 +75,9 @@ gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_m
     size_t size = 0;
     GOSSET_TRY(gosset__store_writer_finish(writer));
     GOSSET_TRY(gosset__store_writer_open(writer, "threads", &store));
-    gosset__calibrate_config config = {store, model, codec, kernels, pool, truth};
+    const uint64_t others = CALIBRATION + (uint64_t)gosset__pool_threads(pool) * CALIBRATION_THREAD;
+    gosset__calibrate_config config = {
+        store, model, codec, kernels, pool, truth, memory > others ? memory - others : 0};
     GOSSET_TRY(gosset__calibrate(&calibration, &config, env));
     gosset__store_close(store);
     store = NULL;

@@ -24,8 +24,9 @@ typedef struct gosset__budget {
 gosset_status gosset__build_split(gosset__budget *out, const gosset__build_config *config, uint64_t held,
                                   size_t row_size);
 
-/** Sorts, writes, opens the unpublished index, calibrates it against the truth and publishes it. */
+/** Sorts, writes, opens the unpublished index, calibrates it against the truth and publishes it. `memory`: what the
+ * store writer had, which the calibration has after it. */
 gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model, const gosset__codec *codec,
                                     const gosset__kernels *kernels, gosset__pool *pool, const gosset__truth *truth,
-                                    const gosset__env *env);
+                                    uint64_t memory, const gosset__env *env);
 #endif

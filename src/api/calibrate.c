@@ -386,9 +386,12 @@ gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrat
     j.probe_count = make_grid(j.probes, 1.189207115002721, 1, j.probe_limit);
     j.depth_count = make_grid(j.depths, 1.06, 1, j.depth_limit[0]);
     GOSSET_TRY(allocate(&j));
-    GOSSET_TRY(open_workers(&j));
     GOSSET_TRY(gosset__locator_create(&j.locator, config->store, config->codec, config->truth, j.places, env));
-    GOSSET_TRY(gosset__locator_load(j.locator));
+    if ((store->row_count + GOSSET__SCAN_BLOCK) * store->layout.code_size <= config->memory)
+        GOSSET_TRY(gosset__locator_load(j.locator));
+    else
+        GOSSET_TRY(gosset__locator_leave(j.locator));
+    GOSSET_TRY(open_workers(&j)); /* they read what is open now */
     GOSSET_TRY(gosset__pool_run(config->pool, gosset__locator_groups(j.locator), locate, &j));
     GOSSET_TRY(map_queries(&j));
     GOSSET_TRY(gosset__pool_run(config->pool, j.queries, average_cells, &j));

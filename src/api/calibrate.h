@@ -12,6 +12,7 @@ typedef struct gosset__calibrate_config {
     const gosset__kernels *kernels;
     gosset__pool *pool;
     const gosset__truth *truth;
+    uint64_t memory; /* for the codes; what does not fit is read from disk, and gives the same table */
 } gosset__calibrate_config;
 
 gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrate_config *config,

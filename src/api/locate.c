@@ -131,21 +131,33 @@ static gosset_status note(gosset__locator *l, group *g) {
     return GOSSET_OK;
 }
 
-static void watch(const void *context, const uint8_t *codes, size_t count, uint8_t *block) {
-    gosset__locator *l = (gosset__locator *)context; /* the store's callback promises const, we ask for notes */
-    uint32_t code_size = l->store->layout.code_size;
-    gosset__codec_block(l->codec, codes, count, block);
-    for (size_t i = 0; i < count && l->group_count; i++, l->row++) {
+static gosset_status watch(void *context, const uint8_t *codes, size_t count) {
+    gosset__locator *l = context;
+    const uint32_t code_size = l->store->layout.code_size;
+    gosset_status status = GOSSET_OK;
+    for (size_t i = 0; i < count && l->group_count && status == GOSSET_OK; i++, l->row++) {
         while (l->store->cell_first[l->cell + 1] <= l->row) l->cell++;
         group *g = find_group(l, gosset__address_tag(l->cell, codes + i * code_size, code_size));
-        if (g && l->status == GOSSET_OK) l->status = note(l, g);
+        if (g) status = note(l, g);
     }
+    return status;
+}
+
+static void watch_block(const void *context, const uint8_t *codes, size_t count, uint8_t *block) {
+    gosset__locator *l = (gosset__locator *)context; /* the store's callback promises const, we ask for notes */
+    gosset__codec_block(l->codec, codes, count, block);
+    if (l->status == GOSSET_OK) l->status = watch(l, codes, count);
 }
 
 gosset_status gosset__locator_load(gosset__locator *locator) {
     locator->store->lead_size = gosset__codec_lead_size(locator->codec);
-    gosset_status status = gosset__store_load_codes(locator->store, watch, locator);
+    gosset_status status = gosset__store_load_codes(locator->store, watch_block, locator);
     return status != GOSSET_OK ? status : locator->status;
+}
+
+gosset_status gosset__locator_leave(gosset__locator *locator) {
+    const gosset_status status = gosset__store_pass_codes(locator->store, watch, locator);
+    return status != GOSSET_OK ? status : gosset__store_leave_codes(locator->store, "threads");
 }
 
 /* ---- places ------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /**
  * Where the true neighbours of the held-out queries lie in an index: their cells and pages. Rows of their tags are
- * noted while the codes are loaded anyway; a page is read only where several rows share a tag.
+ * noted while the codes pass by; a page is read only where several rows share a tag.
  */
 #ifndef GOSSET_API_LOCATE_H
 #define GOSSET_API_LOCATE_H
@@ -22,6 +22,8 @@ void gosset__locator_free(gosset__locator *locator); /* NULL is fine */
 
 /** Loads the store's codes, watching out for the tags. */
 gosset_status gosset__locator_load(gosset__locator *locator);
+/** The same without loading them: searches then read codes from disk. Opens the store's files anew. */
+gosset_status gosset__locator_leave(gosset__locator *locator);
 /** Fills the places of the neighbours in one of `groups` sets; different groups on any threads. */
 size_t gosset__locator_groups(const gosset__locator *locator);
 gosset_status gosset__locator_resolve(gosset__locator *locator, size_t group, gosset__search *search);

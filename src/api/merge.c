@@ -13,7 +13,7 @@ typedef struct merge {
     gosset__store_writer *writer;
     gosset__truth truth;
     gosset__layout layout;
-    uint64_t rows;
+    uint64_t rows, store_memory;
 } merge;
 
 static gosset_status check_same(const merge *m, const gosset__store *store, const char *first, const char *source) {
@@ -86,6 +86,7 @@ static gosset_status write_rows(merge *m, const char *directory, const char *con
                             (uint64_t)m->layout.cell_count * sizeof(uint64_t);
             gosset__budget budget;
             GOSSET_TRY(gosset__build_split(&budget, &m->config, held, 0));
+            m->store_memory = budget.store;
             gosset__store_config config = {.layout = m->layout,
                                            .memory = budget.store,
                                            .shard_size = m->config.shard_size,
@@ -125,7 +126,8 @@ gosset_status gosset_merge(const char *directory, const char *const *sources, si
     GOSSET_TRY(survey(&m, sources, source_count));
     GOSSET_TRY(write_rows(&m, directory, sources, source_count));
     GOSSET_TRY(gosset__pool_create(&m.pool, &m.config.env));
-    GOSSET_TRY(gosset__build_publish(m.writer, m.model, m.codec, m.kernels, m.pool, &m.truth, &m.config.env));
+    GOSSET_TRY(
+        gosset__build_publish(m.writer, m.model, m.codec, m.kernels, m.pool, &m.truth, m.store_memory, &m.config.env));
 out:
     gosset__store_writer_free(m.writer);
     gosset__pool_free(m.pool);

@@ -20,6 +20,7 @@ struct gosset_writer {
     gosset__ticker ticker;
     gosset_type type, records; /* of the vectors as added and as stored */
     size_t row_size, record_size, batch_rows;
+    uint64_t store_memory;
     char *vectors; /* one batch: rows, cells, codes, ids */
     char *stored;  /* its rows as records; NULL when they are of one type */
     uint32_t *cells, *tags;
@@ -46,6 +47,7 @@ static gosset_status create_store(gosset_writer *w, const char *directory, const
     GOSSET_TRY(gosset__build_split(&budget, config, held,
                                    w->row_size + w->record_size + 2 * sizeof *w->cells + code_size + sizeof *w->ids));
     w->batch_rows = budget.batch_rows;
+    w->store_memory = budget.store;
     gosset__store_config store = {.layout = {.dimension = w->model_info.input_dimension,
                                              .type = w->records,
                                              .metric = w->model_info.metric,
@@ -193,7 +195,7 @@ gosset_status gosset_writer_finish(gosset_writer *writer) {
     gosset__truth_builder_free(writer->truth);
     writer->truth = NULL;
     GOSSET_TRY(gosset__build_publish(writer->store, writer->model, writer->codec, writer->kernels, writer->pool, &truth,
-                                     &writer->env));
+                                     writer->store_memory, &writer->env));
     writer->reason = "the index is finished";
 out:
     gosset__truth_free(&truth, &writer->env);

@@ -278,6 +278,13 @@ void gosset__store_pick(const gosset__store *store, uint64_t row, uint32_t place
     for (uint32_t h = 0; h < tail / 4; h++, word += 64, to += 64) memcpy(to, word, 4);
 }
 
+gosset_status gosset__store_pass_codes(const gosset__store *store, gosset__codes_fn take, void *context) {
+    gosset_status status = GOSSET_OK;
+    for (uint32_t i = 0; i < store->shard_count && status == GOSSET_OK; i++)
+        status = gosset__shard_codes(&store->shards[i], &store->env, take, context);
+    return status;
+}
+
 gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn block, const void *context) {
     gosset_status status = GOSSET_OK;
     size_t block_size = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size;
@@ -292,8 +299,7 @@ gosset_status gosset__store_load_codes(gosset__store *store, gosset__block_fn bl
     load.whole = load.pending + block_size;
     if (store->lead_size == 0) store->lead_size = store->layout.code_size;
     store->tails = store->blocks + store->block_count * GOSSET__SCAN_BLOCK * store->lead_size;
-    for (uint32_t i = 0; i < store->shard_count; i++)
-        GOSSET_TRY(gosset__shard_codes(&store->shards[i], &store->env, load_codes, &load));
+    GOSSET_TRY(gosset__store_pass_codes(store, load_codes, &load));
     if (load.pending_count > 0) emit_block(&load, load.pending, load.pending_count);
     store->held.codes = store->block_count * block_size;
 out:

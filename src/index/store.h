@@ -114,6 +114,10 @@ const uint8_t *gosset__store_blocks(const gosset__store *store, uint64_t first, 
 /** Copies a row's code into a block, as code `place` of it. */
 void gosset__store_pick(const gosset__store *store, uint64_t row, uint32_t place, uint8_t *block);
 
+/** Packed codes of all shards in the order of their rows, any number at a time. */
+typedef gosset_status (*gosset__codes_fn)(void *context, const uint8_t *codes, size_t count);
+gosset_status gosset__store_pass_codes(const gosset__store *store, gosset__codes_fn take, void *context);
+
 /** In place of that: codes stay on disk. Every byte of them is checked once, and what pages read later are checked
  *  against is kept: 8 bytes for each. Opens the files anew, `io` as for gosset__store_open. */
 gosset_status gosset__store_leave_codes(gosset__store *store, const char *io);

@@ -27,7 +27,6 @@ gosset_status gosset__shard_cells(const gosset__shard *shard, const gosset__env 
                                   void *context);
 
 /** Visits the codes of a shard in chunks; a wrong checksum is found after the last one. */
-typedef gosset_status (*gosset__codes_fn)(void *context, const uint8_t *codes, size_t count);
 gosset_status gosset__shard_codes(const gosset__shard *shard, const gosset__env *env, gosset__codes_fn visit,
                                   void *context);
 

@@ -21,16 +21,64 @@ static uint32_t order_of_row(const gosset__search *s, uint64_t row) {
     return (uint32_t)s->order[low].id;
 }
 
+/* A round of chunks that are asked for at once; all are waited for, whatever becomes of one. */
+static gosset_status read_chunks(gosset__search *s, gosset__query *query, uint32_t count) {
+    const gosset__store *store = s->store;
+    gosset_status status = s->io->ops->submit(s->io, s->reads, count);
+    if (status != GOSSET_OK) return status;
+    for (uint32_t left = count, some = 0; left > 0; left -= some) {
+        const gosset_status reaped = s->io->ops->reap(s->io, 1, s->done, left, &some);
+        if (reaped != GOSSET_OK) return reaped;
+        for (uint32_t i = 0; i < some && status == GOSSET_OK; i++) {
+            const gosset__code_chunk *chunk = &s->scan.chunks[s->done[i].tag];
+            status = s->done[i].error == 0 ? gosset__codes_take(query, &s->candidates, &s->scan, chunk, s->done[i].page)
+                                           : gosset__io_fail_read(store->files, store->shard_count + chunk->shard,
+                                                                  chunk->page, s->done[i].error);
+        }
+    }
+    return status;
+}
+
+/* The same of codes on disk. Nothing else is in flight. */
+static gosset_status scan_on_disk(gosset__search *s, const float *latent, uint32_t wanted, gosset__best *best) {
+    const gosset__store *store = s->store;
+    gosset_status status = GOSSET_OK;
+    gosset__query *query = s->queries;
+    uint32_t count;
+    gosset__codes_begin(query, &s->candidates, latent, wanted);
+    s->scan.owner = query->number;
+    do {
+        for (count = 0; count < GOSSET__CODE_CHUNKS; count++) {
+            gosset__code_chunk *chunk = &s->scan.chunks[count];
+            const size_t buffer = s->page_depth + (size_t)count * GOSSET__CODE_CHUNK_PAGES;
+            if (!gosset__codes_next(query, store, chunk)) break;
+            s->reads[count] = (gosset__io_read){.file = store->shard_count + chunk->shard,
+                                                .page = chunk->page,
+                                                .more = chunk->pages - 1,
+                                                .buffer = s->io->buffers + buffer * store->layout.page_size,
+                                                .tag = count};
+        }
+        if (count > 0) status = read_chunks(s, query, count);
+    } while (count == GOSSET__CODE_CHUNKS && status == GOSSET_OK);
+    query->state = GOSSET__QUERY_FREE;
+    gosset__best_cut(&query->rows);
+    *best = query->rows;
+    return status;
+}
+
 gosset_status gosset__search_candidates(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
                                         uint32_t count, uint64_t *rows, uint32_t *cell_order, uint32_t *found) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
     gosset__best best;
     *found = 0;
-    GOSSET_REQUIRE(s->store->blocks != NULL, GOSSET_E_STATE, "%s: codes are not in memory", s->store->directory);
+    GOSSET_REQUIRE(gosset__search_in_flight(s) == 0, GOSSET_E_BUSY, "candidates: queries are in flight");
     count = gosset__search_clamp(count, 1, s->store->row_count > 0 ? s->store->row_count : 1);
     GOSSET_TRY(gosset__search_probe(s, latent, probe, reach, 0, count, 1, false));
-    gosset__candidates_scan(&s->candidates, count, &best);
+    if (s->store->code_sums != NULL)
+        GOSSET_TRY(scan_on_disk(s, latent, count, &best));
+    else
+        gosset__candidates_scan(&s->candidates, count, &best);
     gosset__ranked_sort(best.items, best.count);
     order_cells(s);
     for (size_t i = 0; i < best.count; i++) {

@@ -2,6 +2,8 @@
 #include "api/world.h"
 
 #include <dirent.h>
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 /* All files of both directories, byte by byte. */
@@ -52,6 +54,48 @@ START_TEST(test_same_bytes) {
 }
 END_TEST
 
+/* What is held now, and the most that was. */
+typedef struct peak_meter {
+    _Atomic size_t held, peak;
+} peak_meter;
+
+static void *peak_allocate(void *context, size_t size, size_t alignment) {
+    peak_meter *meter = context;
+    void *block = NULL;
+    if (posix_memalign(&block, alignment, size) != 0) return NULL;
+    const size_t held = atomic_fetch_add(&meter->held, malloc_usable_size(block)) + malloc_usable_size(block);
+    size_t peak = meter->peak;
+    while (held > peak && !atomic_compare_exchange_weak(&meter->peak, &peak, held)) {
+    }
+    return block;
+}
+
+static void peak_release(void *context, void *block) {
+    peak_meter *meter = context;
+    atomic_fetch_sub(&meter->held, malloc_usable_size(block));
+    free(block);
+}
+
+/* With the least memory there is no room for the codes while the index is calibrated: they stay on disk. */
+START_TEST(test_least_memory_is_kept_to) {
+    enum { THREADS = 4 };
+    peak_meter meter = {0};
+    gosset_writer *writer = NULL;
+    const char *path = temp_path(w.directory, "least");
+    gosset_env env = {
+        .struct_size = sizeof env, .threads = THREADS, .allocator = {peak_allocate, peak_release, &meter}};
+    gosset_writer_config config = {
+        .struct_size = sizeof config, .env = &env, .model = w.model, .memory = least_memory(THREADS)};
+    ck_ok(gosset_writer_create(&writer, path, &config));
+    ck_ok(gosset_writer_add(writer, &w.base, NULL));
+    ck_ok(gosset_writer_finish(writer));
+    gosset_writer_free(writer);
+    ck_assert_uint_eq(meter.held, 0);
+    ck_assert_uint_le(meter.peak, config.memory);
+    ck_assert_uint_gt(meter.peak, 1 << 20);
+}
+END_TEST
+
 /* Many shards are another layout on disk, not other answers. */
 START_TEST(test_shard_size_changes_no_answer) {
     enum { K = 10 };
@@ -77,6 +121,7 @@ END_TEST
 TCase *case_budget(void) {
     TCase *tcase = tcase_create("budget");
     tcase_add_test(tcase, test_same_bytes);
+    tcase_add_test(tcase, test_least_memory_is_kept_to);
     tcase_add_test(tcase, test_shard_size_changes_no_answer);
     return tcase;
 }

@@ -1,8 +1,9 @@
 /* The stored table: what it promises holds, what is damaged is refused, what lies between and beyond is sensible. */
-#include "api/calibration.h"
+#include "api/calibrate.h"
 #include "api/world.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "train/model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -207,6 +208,40 @@ START_TEST(test_reach_saves_codes) {
 }
 END_TEST
 
+/* Codes that do not fit into the memory stay on disk: the table is the same, and so is that of the build. */
+START_TEST(test_codes_on_disk_give_the_same_table) {
+    gosset__env env = default_env(2);
+    const gosset__kernels *kernels;
+    gosset__pool *pool = NULL;
+    gosset__codec *codec = NULL;
+    gosset_model_info info = {.struct_size = sizeof info};
+    gosset__calibration built, measured[2];
+    const char *path = build("on-disk", &w.base, &(build_options){.shard_size = 256 << 10});
+    ck_ok(gosset__kernels_get(&kernels, env.cpu));
+    ck_ok(gosset__pool_create(&pool, &env));
+    ck_ok(gosset_model_describe(w.model, &info));
+    ck_ok(gosset__codec_create(&codec, info.cell_lattice, info.code_lattice, gosset__model_residual(w.model), &env,
+                               kernels));
+    for (int i = 0; i < 2; i++) {
+        gosset__store *store = NULL;
+        gosset__truth truth;
+        ck_ok(gosset__store_open(&store, path, "threads", &env));
+        ck_ok(gosset__calibration_load(&built, &truth, store->calibration, store->calibration_size, path, &env));
+        const uint64_t codes = (store->row_count + 16) * store->layout.code_size;
+        const gosset__calibrate_config config = {store, w.model, codec, kernels, pool, &truth, codes - (uint64_t)i};
+        ck_ok(gosset__calibrate(&measured[i], &config, &env));
+        ck_assert_int_eq(store->blocks == NULL, i);
+        gosset__truth_free(&truth, &env);
+        gosset__store_close(store);
+    }
+    ck_assert_mem_eq(&measured[0], &built, sizeof built);
+    ck_assert_mem_eq(&measured[1], &built, sizeof built);
+    gosset__codec_free(codec);
+    gosset__pool_free(pool);
+    temp_remove(path);
+}
+END_TEST
+
 TCase *case_calibration(void) {
     TCase *tcase = tcase_create("calibration");
     tcase_add_test(tcase, test_bytes_survive_and_damage_does_not);
@@ -215,5 +250,6 @@ TCase *case_calibration(void) {
     tcase_add_test(tcase, test_truth_of_parts_is_that_of_the_whole);
     tcase_add_loop_test(tcase, test_targets_are_met, 0, 5);
     tcase_add_test(tcase, test_reach_saves_codes);
+    tcase_add_test(tcase, test_codes_on_disk_give_the_same_table);
     return tcase;
 }
