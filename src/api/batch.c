@@ -6,8 +6,9 @@
 
 enum {
     LEAST =
-        32,   /* queries worth planning together: fewer hardly meet in a cell, and the first would wait for the last */
-    PARTS = 3 /* of a call, at least */
+        32,    /* queries worth planning together: fewer hardly meet in a cell, and the first would wait for the last */
+    PARTS = 3, /* of a call, or more */
+    MEET = 3   /* probed cells of a part for each cell there is, or more */
 };
 
 int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count, uint32_t k) {
@@ -35,13 +36,17 @@ uint64_t gosset__searcher_together_held(const gosset_searcher *searcher) {
 
 /*
  * Queries to plan together next. Vectors in memory need no overlap: as many as there is room for. A device should get
- * to work soon, so parts begin small, and be busy until the end, so the last is not all of it.
+ * to work soon, so parts begin small, and be busy until the end, so the last is not all of it; but where queries visit
+ * few cells, which are large then, it takes many of them to meet.
  */
 static uint32_t share(const gosset_searcher *s, size_t count, size_t left, uint32_t room, uint32_t before) {
     const int in_memory = s->index->store->files->ops->resident;
-    const size_t part = (count + PARTS - 1) / PARTS;
-    size_t wanted = in_memory ? left : 2 * before < part ? 2 * before : part;
+    const uint32_t probe = gosset__searcher_request(s, 0, GOSSET_F32, 1).probe;
+    const size_t part = (count + PARTS - 1) / PARTS, meet = MEET * s->index->extent.cells / (probe ? probe : 1);
+    const size_t most = part > meet ? part : meet;
+    size_t wanted = in_memory ? left : 2 * before < most ? 2 * before : most;
     if (wanted < LEAST) wanted = LEAST;
+    if (wanted + wanted / 4 >= left) wanted = left; /* no small rest */
     if (wanted > room) wanted = room;
     return (uint32_t)(wanted < left ? wanted : left);
 }
