@@ -27,7 +27,7 @@ typedef struct gosset_train_config {
     uint32_t code_bytes;       /* RAM per vector of an index built with this model; default 32 */
     const char *loss;          /* gosset_loss_name(); NULL = the best known default */
     const char *code_lattice;  /* spec; NULL = chosen from code_bytes */
-    const char *cell_lattice;  /* spec; NULL = default */
+    const char *cell_lattice;  /* spec; NULL = chosen from vector_count */
     uint32_t width;            /* hidden units of each of the two hidden layers */
     uint32_t output_dimension; /* latent dimension; must equal the code lattice's when both are given */
     uint32_t epochs;           /* passes over the learn set; excludes `minutes` */
@@ -38,7 +38,7 @@ typedef struct gosset_train_config {
     uint64_t seed;
     const char *checkpoint; /* file written after every epoch and on cancellation; NULL = none */
     /** Non-zero: continue from `checkpoint`, which must exist. From that of a finished training, codes of other
-     * `code_bytes` are fitted to the same map. */
+     * `code_bytes`, and other cells, are fitted to the same map. */
     int resume;
     /**
      * A sample of queries, for those that are distributed otherwise than the vectors; NULL = none. At least 100 of the
@@ -52,6 +52,7 @@ typedef struct gosset_train_config {
     /** Whether the loss sees base vectors with noise like the cell lattice's, then at its points: 1 yes, -1 no, 0 where
      * it is known to help: with the default loss, when codes say what cells leave. */
     int quantize;
+    uint64_t vector_count; /* about how many vectors an index will hold: sets how fine cells are; 0 = a million */
 } gosset_train_config;
 
 /**

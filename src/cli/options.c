@@ -38,7 +38,7 @@ static int parse_share(const char *text, double *value) {
     return parse_real(text, value) && *value > 0 && *value < 1;
 }
 
-static int parse_size(const char *text, uint64_t *value) {
+static int parse_scaled(const char *text, uint64_t *value, double thousand) {
     static const char units[] = "KMGT";
     char *end;
     errno = 0;
@@ -47,11 +47,11 @@ static int parse_size(const char *text, uint64_t *value) {
     if (errno != 0 || !isfinite(number)) return 0;
     const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
     if (unit) {
-        for (const char *power = units; power <= unit; power++) number *= 1024;
+        for (const char *power = units; power <= unit; power++) number *= thousand;
         end++;
-        if (*end == 'i') end++;
+        if (*end == 'i' && thousand == 1024) end++;
     }
-    if (*end == 'B' || *end == 'b') end++;
+    if ((*end == 'B' || *end == 'b') && thousand == 1024) end++;
     if (*end != 0 || number < 1 || number >= 0x1p63) return 0;
     *value = (uint64_t)number;
     return 1;
@@ -103,7 +103,9 @@ static const char *parse_value(const option_row *row, const char *text) {
     case OPTION_NUMBER:
         return parse_number(text, row->value) ? NULL : "a whole number";
     case OPTION_SIZE:
-        return parse_size(text, row->value) ? NULL : "a size such as 256M or 2G";
+        return parse_scaled(text, row->value, 1024) ? NULL : "a size such as 256M or 2G";
+    case OPTION_AMOUNT:
+        return parse_scaled(text, row->value, 1000) ? NULL : "a number such as 500K or 10M";
     case OPTION_REAL:
         return parse_real(text, row->value) ? NULL : "a number";
     case OPTION_SHARE:

@@ -25,6 +25,7 @@ typedef enum option_kind {
     OPTION_COUNT,  /* uint32_t, at least 1 */
     OPTION_NUMBER, /* uint64_t */
     OPTION_SIZE,   /* uint64_t bytes: 1000, 256M, 2G, 1.5GiB (powers of 1024) */
+    OPTION_AMOUNT, /* uint64_t, at least 1: 30000, 500K, 10M, 1.5G (powers of 1000) */
     OPTION_REAL,   /* double */
     OPTION_SHARE,  /* double in (0, 1) */
     OPTION_METRIC, /* gosset_metric */

@@ -10,10 +10,11 @@
 
 #include <string.h>
 
-enum { VERSION = 1, HEADER_SIZE = 96 };
+enum { VERSION = 2, HEADER_SIZE = 96 };
 static const char MAGIC[8] = "GOSSETC";
 
-/* Of everything that decides what a training does, but the number of epochs, which a checkpoint sets. */
+/* Of everything that decides what a training does, but the number of epochs, which a checkpoint sets, and the cells,
+ * which others may replace once the map is finished. */
 static uint64_t settings_hash(const gosset__trainer *trainer) {
     const gosset__settings *s = &trainer->settings;
     gosset__hasher hasher;
@@ -27,8 +28,12 @@ static uint64_t settings_hash(const gosset__trainer *trainer) {
     gosset__hasher_add(&hasher, s->spread->name, strlen(s->spread->name) + 1);
     gosset__hasher_add(&hasher, s->optimizer->name, strlen(s->optimizer->name) + 1);
     gosset__hasher_add(&hasher, s->code_lattice, strlen(s->code_lattice) + 1);
-    gosset__hasher_add(&hasher, s->cell_lattice, strlen(s->cell_lattice) + 1);
     return gosset__hasher_value(&hasher);
+}
+
+static uint64_t cells_hash(const gosset__trainer *trainer) {
+    const char *spec = trainer->settings.cell_lattice;
+    return gosset__hash(spec, strlen(spec), VERSION);
 }
 
 typedef struct part {
@@ -68,6 +73,7 @@ gosset_status gosset__checkpoint_save(const gosset__trainer *trainer) {
     memcpy(bytes + 48, &trainer->best_recall, 8);
     memcpy(bytes + 56, &trainer->recall, 8);
     gosset__store32(bytes + 64, trainer->best_epoch);
+    gosset__store64(bytes + 72, cells_hash(trainer));
     for (int i = 0; i < PARTS; i++) {
         memcpy(bytes + at, parts[i].data, parts[i].size);
         at += parts[i].size;
@@ -98,6 +104,9 @@ static gosset_status check(const gosset__trainer *trainer, const unsigned char *
     GOSSET_REQUIRE(epochs >= 1 && gosset__load64(bytes + 40) <= epochs * trainer->steps_per_epoch, GOSSET_E_CORRUPT,
                    "%s: step: expected one of %u epochs, found %llu", path, epochs,
                    (unsigned long long)gosset__load64(bytes + 40));
+    GOSSET_REQUIRE(gosset__load64(bytes + 72) == cells_hash(trainer) ||
+                       gosset__load64(bytes + 40) == epochs * trainer->steps_per_epoch,
+                   GOSSET_E_MISMATCH, "%s: written by a training with other cells that is not finished", path);
     GOSSET_REQUIRE(trainer->settings.minutes > 0 || trainer->settings.epochs == epochs, GOSSET_E_MISMATCH,
                    "%s: written by a training of %u epochs, expected %u", path, epochs, trainer->settings.epochs);
 out:

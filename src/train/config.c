@@ -16,7 +16,22 @@ enum { EPOCHS_DEFAULT_MIN = 8, EPOCHS_DEFAULT_MAX = 150 };
  * Ten dimensions and 16,320 cells: of all shells tried on SIFT descriptors, Z^8 to Z^24 with 4,000 to 64,000 points,
  * none of this size leaves less to the residual (6 % less than Z^24 with norm 3) or needs a smaller part of the cells.
  */
-enum { LATENT_DIMENSION = 10, CELL_NORM = 6, NORM_PER_LATENT = 33 };
+enum { LATENT_DIMENSION = 10, NORM_PER_LATENT = 33, VECTORS_DEFAULT = 1000000 };
+
+/*
+ * Norms of the cells by the vectors of an index; in ten dimensions 16,320 and 52,020 cells. Beyond, what ten dimensions
+ * say of a vector limits (bench/RESULTS.md).
+ */
+static const struct {
+    uint64_t vectors; /* up to here */
+    uint32_t norm;
+} shells[] = {{3000000, 6}, {UINT64_MAX, 8}};
+
+static uint32_t cell_norm(uint64_t vectors) {
+    size_t i = 0;
+    while (vectors > shells[i].vectors) i++;
+    return shells[i].norm;
+}
 
 static gosset_status choose_text(char *out, size_t size, const char *given, const char *what) {
     if (strlen(given) >= size)
@@ -64,7 +79,7 @@ static gosset_status choose_lattices(gosset__settings *settings, const gosset_tr
     else
         snprintf(settings->cell_lattice, sizeof settings->cell_lattice, "zn:%u:%u",
                  dimension < LATENT_DIMENSION ? dimension : LATENT_DIMENSION,
-                 dimension >= 4 ? (uint32_t)CELL_NORM : dimension);
+                 dimension >= 4 ? cell_norm(config->vector_count ? config->vector_count : VECTORS_DEFAULT) : dimension);
 out:
     return status;
 }

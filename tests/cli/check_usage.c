@@ -99,6 +99,11 @@ START_TEST(sizes) {
             run_tool("build", "--model", "none.model", "--base", "b", "--out", "o", "--memory", right[i], NULL);
         ck_assert_msg(result->code == 1, "'%s' was not taken: %s", right[i], result->err);
     }
+    static const char *const amounts[] = {"10M", "0.5g", "30000", "10MiB", "10MB", "0"};
+    for (size_t i = 0; i < sizeof amounts / sizeof *amounts; i++) {
+        const tool_result *result = run_tool("train", "--learn", "none", "--out", "o", "--vectors", amounts[i], NULL);
+        ck_assert_msg(result->code == (i < 3 ? 1 : 2), "'%s': %s", amounts[i], result->err);
+    }
 }
 END_TEST
 

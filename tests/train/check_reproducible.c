@@ -134,6 +134,55 @@ START_TEST(one_map_for_all_sizes) {
 }
 END_TEST
 
+static void apply(const gosset_model *model, const gosset_vectors *vectors, float *latents, const char *cells) {
+    gosset_model_info info = {.struct_size = sizeof info};
+    gosset_lattice_info lattice = {.struct_size = sizeof lattice};
+    require_ok(gosset_model_describe(model, &info));
+    require_ok(gosset_lattice_describe(info.cell_lattice, &lattice));
+    ck_assert_str_eq(lattice.spec, cells);
+    require_ok(gosset_model_apply(model, GOSSET_BASE, vectors, latents));
+}
+
+/* The cells of an index of any size go with the map that is there, but only once it is finished. */
+START_TEST(one_map_for_cells_of_all_sizes) {
+    enum { LATENTS = 10 };
+    static const struct {
+        uint64_t vectors;
+        const char *cells;
+    } sizes[] = {{0, "zn:10:6"}, {1000, "zn:10:6"}, {10000000, "zn:10:8"}, {UINT64_C(1) << 60, "zn:10:8"}};
+    uint8_t *data = clustered_vectors(6, 1000, D, 30, GOSSET_U8);
+    gosset_vectors learn = view_of(data, 1000, D, GOSSET_U8), some = view_of(data, 100, D, GOSSET_U8);
+    char directory[TEMP_PATH_SIZE];
+    float latents[2][100 * LATENTS];
+    temp_directory(directory);
+    stopper stop = {0}; /* at the first report, which comes at once */
+    gosset_env env = {.struct_size = sizeof env, .progress = stop_when_due, .progress_context = &stop};
+    gosset_train_config config = residual_config(&env);
+    config.checkpoint = temp_path(directory, "checkpoint");
+    gosset_model *model = NULL;
+    ck_assert_int_eq(gosset_train(&model, &learn, &config), GOSSET_E_CANCELLED);
+    config.resume = 1;
+    config.cell_lattice = "zn:10:4";
+    ck_assert_int_eq(gosset_train(&model, &learn, &config), GOSSET_E_MISMATCH);
+    ck_assert_ptr_nonnull(strstr(gosset_last_error(), "cells"));
+    config.cell_lattice = NULL;
+    stop.at_least = UINT64_MAX;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        config.vector_count = sizes[i].vectors;
+        model = train_model(&learn, &config);
+        apply(model, &some, latents[i > 0], sizes[i].cells);
+        gosset_model_free(model);
+        ck_assert_mem_eq(latents[i > 0], latents[0], sizeof latents[0]);
+    }
+    config.cell_lattice = "zn:10:4"; /* what is asked for by name wins */
+    model = train_model(&learn, &config);
+    apply(model, &some, latents[1], "zn:10:4");
+    gosset_model_free(model);
+    temp_remove(directory);
+    free(data);
+}
+END_TEST
+
 /* `minutes` only sets the number of epochs: that number gives the same model again. */
 START_TEST(minutes_are_epochs) {
     uint8_t *data = clustered_vectors(6, 1000, D, 30, GOSSET_U8);
@@ -251,6 +300,7 @@ Suite *reproducible_suite(void) {
     tcase_add_loop_test(same, resumed_is_uninterrupted, 0, 2 * registered());
     tcase_add_test(same, minutes_are_epochs);
     tcase_add_test(same, one_map_for_all_sizes);
+    tcase_add_test(same, one_map_for_cells_of_all_sizes);
     tcase_add_test(same, checkpoints_of_something_else);
     tcase_add_loop_test(same, latents_do_not_depend_on_the_batch, 0, 3);
     suite_add_tcase(suite, same);
