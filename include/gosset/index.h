@@ -154,7 +154,8 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_set(gosset_searcher
  * The k nearest vectors of each query, best first, with exact distances (to the vectors as they are kept, see
  * gosset_records); ties by lower id; slots
  * beyond the index's size are padded with GOSSET_NO_ID and +infinity. Allocates nothing once warm (the
- * first call with a larger k, probe or rerank may). Of many queries, `in_flight` are under way at once: pages of
+ * first call with a larger k, probe or rerank may). Of a single query, pages are asked for in up to four parts while
+ * its codes are compared. Of many queries, `in_flight` are under way at once: pages of
  * some are read while codes of the next are compared. 32 queries and more are planned together, up to 512 at a time, so
  * that a cell's codes come from memory once for all of them: nearly twice as fast, but the first is answered with the
  * others. The answers are those of one query after the other.

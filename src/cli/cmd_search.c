@@ -126,7 +126,7 @@ const command command_search = {
     .operands = "",
     .explanation =
         "Each query is mapped to the sphere, the best cells' codes are compared in memory, and the pages of the\n"
-        "most promising vectors are read in one batch and compared exactly: the distances are exact, only some\n"
+        "most promising vectors are read in parallel and compared exactly: the distances are exact, only some\n"
         "neighbours may be missed. --recall says how many you want; the index was calibrated for it when it was\n"
         "built, on vectors it has never indexed. Queries are spread over --threads; with --in-flight each thread "
         "works\n"

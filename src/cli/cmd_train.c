@@ -34,7 +34,7 @@ static int parse(const command *self, train_options *options, int argc, char **a
         {0, "output-dimension", OPTION_COUNT, &options->output_dimension, 0, "N", "dimensions of the sphere"},
         {0, "lattice", OPTION_TEXT, &options->lattice, 0, "SPEC", "lattice of the codes, such as zn:24:79"},
         {'n', "vectors", OPTION_AMOUNT, &options->vectors, 0, "N",
-         "about how many an index will hold, such as 10M: sets how fine the cells are"},
+         "about how many an index will hold, such as 10M (default 1M): sets how fine the cells are"},
         {0, "cells", OPTION_TEXT, &options->cells, 0, "SPEC", "lattice of the cells, instead of --vectors"},
         {0, "lambda", OPTION_REAL, &options->lambda, 0, "X", "weight of spreading over the sphere; 0 = none"},
         {0, "spreading", OPTION_TEXT, &options->spreading, 0, "NAME", "koleo (default) or potential"},
@@ -139,9 +139,8 @@ const command command_train = {
         "their neighbours do; it is kept if held-out queries then need to look at fewer vectors. With --learn-query\n"
         "these are queries of yours: half of them, at most 1,000, are held out and calibrate indexes as well.\n\n"
         "Ctrl-C keeps the state in the checkpoint; the same command with --resume goes on from there. One map serves\n"
-        "codes and indexes of all sizes: keep the --checkpoint, and --resume with other --bytes or --vectors fits "
-        "other\n"
-        "codes or cells to it.\n"
+        "codes and indexes of all sizes: keep the --checkpoint, and --resume with other --bytes or --vectors fits\n"
+        "other codes or cells to it.\n"
         "Memory: 500,000 vectors at most are learnt from, chosen by the seed. They are held as floats, with 32\n"
         "neighbours each (640 bytes a vector of 128 dimensions); a larger file is read in passes, not held. With\n"
         "--verbose the rate of the steps is told beside that of large matrix products on this machine.\n\n"

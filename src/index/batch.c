@@ -154,7 +154,7 @@ static size_t select_rows(const gosset__candidates *c, const int32_t *scores, ui
     return c->kernels->select_above(scores, count, threshold, positions);
 }
 
-/* Rows [from, to) of the blocks from `block` on, whose scores are here. */
+/* Rows [from, to), whose scores are here; `scores`: from `row` on. */
 static void add_rows(gosset__batch *b, const gosset__candidates *c, uint64_t row, uint64_t from, uint64_t to,
                      const int32_t *scores, gosset__best *best) {
     const int32_t *const first = scores + (from - row);

@@ -1,5 +1,5 @@
 /*
- * The query path: latent -> best cells -> scan of their codes -> best rows -> their pages in one batch -> exact
+ * The query path: latent -> best cells -> scan of their codes -> best rows -> their pages, in parallel -> exact
  * distances of every record on them -> best k. Up to the pages a query has the searcher for itself (it is
  * arithmetic); from there on it is one of several in flight, and the searcher moves whichever gets its pages.
  *

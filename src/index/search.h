@@ -1,5 +1,5 @@
 /**
- * Queries against a store: probe cells, scan codes, keep the best candidates, read their pages in one batch, score
+ * Queries against a store: probe cells, scan codes, keep the best candidates, read their pages in parallel, score
  * every record of every page exactly. Several queries can be on their way at once: while the pages of some are being
  * read, the next is planned. Knows nothing of networks.
  */

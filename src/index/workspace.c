@@ -2,12 +2,12 @@
  * Room for queries. It grows with the largest probe, rerank, k and number in flight seen so far, and never on the
  * way of a query that fits.
  *
- * One block, every part on its own cache line:
- *
- *     query | cells remoteness runs | cell bits, words | whole scores positions segments | items (rows) | converted
- * record | order |   probe    |     cells        |         scan rows         |   rerank     |    dimension     | probe
- * reads done free buffer-page | queries   and of each of them:  pages  | vector    | items (records) page buffers | in
- * flight rerank | dimension |    k
+ * One block, every part on its own cache line, by what its size follows from:
+ *   - the codec: what it makes of a query;
+ *   - probe: cells, remoteness, runs, order; cells of the index: cell bits and words;
+ *   - rows of a scan: whole, scores, positions, segments; rerank: items of rows; dimension: the converted record;
+ *   - page buffers: reads, done, free buffers, buffer pages;
+ *   - queries in flight: queries, and for each of them pages (rerank), its vector (dimension) and items of records (k).
  */
 #include "base/bytes.h"
 #include "base/status.h"
