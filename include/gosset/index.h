@@ -216,7 +216,7 @@ typedef struct gosset_search_stats {
     uint64_t queries, cells_probed, codes_scanned, candidates, pages_read, bytes_read, io_batches;
     uint64_t encode_ns, scan_ns, io_ns; /* io_ns: waiting for and scoring pages; with codes on disk, these too */
     uint64_t code_reads, code_bytes;    /* codes on disk: reads, of several pages each */
-    uint64_t cache_hits, cache_misses;  /* pages wanted that were kept, and that were read; 0 without a cache */
+    uint64_t cache_hits, cache_misses;  /* pages asked for that were kept, and that were read; 0 without a cache */
 } gosset_search_stats;
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_stats(const gosset_searcher *searcher,
                                                                    gosset_search_stats *stats);

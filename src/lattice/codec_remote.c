@@ -49,7 +49,7 @@ gosset_status gosset__codec_make_sketches(gosset__codec *codec) {
             codec->kernels->dot_rows(centroid, p->turns + (size_t)p->group[cell] * p->turned * p->turned, turned,
                                      p->turned, first);
         for (uint32_t i = 0; i < SKETCH; i++) {
-            const float value = i < count ? first[i] * unit : 0;
+            const float value = i < count ? fmaxf(-127, fminf(127, first[i] * unit)) : 0; /* turns may be a file's */
             sketch[i] = (int8_t)(value + copysignf(0.5f, value));
         }
     }

@@ -138,7 +138,12 @@ static gosset_status read_residual(const unsigned char *header, const char *name
                        residual->turned <= residual->features,
                    GOSSET_E_CORRUPT, "%s: residual codes: %u groups with %u axes of %u features", name,
                    residual->groups, residual->turned, residual->features);
-    if (residual->features == 0) return GOSSET_OK;
+    if (residual->features == 0) {
+        GOSSET_REQUIRE((words[0] | words[1] | words[2]) == 0, GOSSET_E_CORRUPT,
+                       "%s: codes are points: expected no words of windows, found %u, %u and %u", name, words[0],
+                       words[1], words[2]);
+        goto out;
+    }
     GOSSET_REQUIRE(sane && windows->words[0] >= 1, GOSSET_E_CORRUPT,
                    "%s: residual codes: expected words, finite steps and a gain, found others", name);
     GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES &&

@@ -272,14 +272,9 @@ void gosset__residual_sort(float *values, size_t count) {
 
 /* ---- result --------------------------------------------------------------------------------- */
 
-/* Columns of `from`, with one of zeros at `gap`, cut or padded with zeros to `to_columns`. */
-void gosset__residual_columns(const float *from, uint32_t from_columns, size_t rows, uint32_t gap, uint32_t to_columns,
-                              float *to) {
+void gosset__residual_columns(const float *from, uint32_t from_columns, size_t rows, uint32_t to_columns, float *to) {
     for (size_t r = 0; r < rows; r++, from += from_columns, to += to_columns)
-        for (uint32_t i = 0; i < to_columns; i++) {
-            const uint32_t column = i < gap ? i : i - 1;
-            to[i] = i != gap && column < from_columns ? from[column] : 0.0f;
-        }
+        for (uint32_t i = 0; i < to_columns; i++) to[i] = i > 0 && i - 1 < from_columns ? from[i - 1] : 0.0f;
 }
 
 /* Features behind the coded ones are kept as long as the centroids differ there: they tell cells apart. */
@@ -304,13 +299,12 @@ static uint32_t count_features(const fit *f, uint32_t places) {
 }
 
 /* A group's matrix with a row and a column for the gain's place, and the identity where there are no axes. */
-static void spread_turn(const fit *f, uint32_t group, uint32_t gap, uint32_t turned, float *out) {
+static void spread_turn(const fit *f, uint32_t group, uint32_t turned, float *out) {
     const float *turn = f->turns + (size_t)group * f->turned * f->turned;
     for (uint32_t i = 0; i < turned; i++)
         for (uint32_t j = 0; j < turned; j++) {
-            const uint32_t row = i < gap ? i : i - 1, column = j < gap ? j : j - 1;
-            const int inside = i != gap && j != gap && row < f->turned && column < f->turned;
-            out[(size_t)i * turned + j] = inside ? turn[(size_t)row * f->turned + column] : i == j ? 1.0f : 0.0f;
+            const int inside = i > 0 && j > 0 && i <= f->turned && j <= f->turned;
+            out[(size_t)i * turned + j] = inside ? turn[(size_t)(i - 1) * f->turned + j - 1] : i == j ? 1.0f : 0.0f;
         }
 }
 
@@ -319,14 +313,14 @@ static gosset_status keep_windows(fit *f, const gosset__windows *windows) {
     gosset_model *model = f->trainer->model;
     gosset__residual sizes = {.windows = *windows, .groups = f->groups};
     gosset_status status;
-    const uint32_t gap = GOSSET__GAIN_PLACE, places = gosset__windows_places(windows);
+    const uint32_t places = gosset__windows_places(windows);
     if (f->groups > 0) sizes.turned = (uint32_t)gosset__round_up(f->turned + 1, 16);
     sizes.features = count_features(f, places > sizes.turned ? places : sizes.turned);
     GOSSET_TRY(gosset__model_make_residual(model, &sizes));
-    gosset__residual_columns(f->map, f->axes, f->features, gap, sizes.features, model->rotation);
-    gosset__residual_columns(f->rotated, f->axes, f->cells, gap, sizes.features, model->centroids);
+    gosset__residual_columns(f->map, f->axes, f->features, sizes.features, model->rotation);
+    gosset__residual_columns(f->rotated, f->axes, f->cells, sizes.features, model->centroids);
     for (uint32_t g = 0; g < f->groups; g++)
-        spread_turn(f, g, gap, sizes.turned, model->turns + (size_t)g * sizes.turned * sizes.turned);
+        spread_turn(f, g, sizes.turned, model->turns + (size_t)g * sizes.turned * sizes.turned);
     memcpy(model->group, f->group, f->cells);
     gosset__log(&f->trainer->env, GOSSET_LOG_INFO,
                 "codes of windows: %u features of 4 bits, %u of 2, %u of 1, %u in all", 8 * windows->words[0] - 1,

@@ -48,9 +48,6 @@ typedef struct gosset__residual_sample {
     const float *rest; /* count x axes */
 } gosset__residual_sample;
 
-/** Codes of windows have no feature at the first place. */
-enum { GOSSET__GAIN_PLACE = 0 };
-
 /** residual_levels.c: levels and steps for the words and gains given, starting from the levels given and, unless they
  *  are 0, the steps. */
 gosset_status gosset__residual_fit_levels(const gosset__residual_sample *sample, uint32_t rounds, gosset__pool *pool,
@@ -86,8 +83,7 @@ float gosset__residual_code(const gosset__residual_fitting *fit, const gosset__w
 /** Ascending. */
 void gosset__residual_sort(float *values, size_t count);
 
-/** Columns of `from`, with one of zeros at `gap`, cut or padded with zeros to `to_columns`. */
-void gosset__residual_columns(const float *from, uint32_t from_columns, size_t rows, uint32_t gap, uint32_t to_columns,
-                              float *to);
+/** Columns of `from` behind one of zeros, the gain's place; cut or padded with zeros to `to_columns`. */
+void gosset__residual_columns(const float *from, uint32_t from_columns, size_t rows, uint32_t to_columns, float *to);
 
 #endif

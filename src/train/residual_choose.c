@@ -40,7 +40,7 @@ float gosset__residual_code(const gosset__residual_fitting *fit, const gosset__w
     float x[GOSSET__WINDOWS_MAX_PLACES], found[GOSSET__WINDOWS_MAX_PLACES] = {0}, square = 0;
     memcpy(decoded, rest, axes * sizeof *decoded);
     gosset__residual_turn_row(fit, group, decoded);
-    gosset__residual_columns(decoded, axes, 1, GOSSET__GAIN_PLACE, places, x);
+    gosset__residual_columns(decoded, axes, 1, places, x);
     gosset__windows_encode(fit->trainer->kernels, windows, x, code);
     gosset__windows_add(windows, code, found);
     for (uint32_t i = 0; i < axes; i++) decoded[i] = i + 1 < places ? found[i + 1] : 0;

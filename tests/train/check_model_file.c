@@ -114,6 +114,25 @@ static void seal(unsigned char *bytes) {
     gosset__store64(bytes + 1016, gosset__hash(bytes, 1016, 0));
 }
 
+/* A model of points that claims windows: as many as fit, and more than there is memory for them. */
+START_TEST(windows_without_features_are_refused) {
+    gosset_model *model = small_model(0);
+    size_t size;
+    unsigned char *bytes = model_bytes(model, &size, NULL);
+    for (int k = 0; k < 3; k++)
+        for (uint32_t words = 1; words != 0; words <<= 4) {
+            gosset__store32(bytes + 460 + 4 * k, words);
+            seal(bytes);
+            ck_assert_int_eq(parse(bytes, size), GOSSET_E_CORRUPT);
+            gosset__store32(bytes + 460 + 4 * k, 0);
+        }
+    seal(bytes);
+    require_ok(parse(bytes, size));
+    free(bytes);
+    gosset_model_free(model);
+}
+END_TEST
+
 /* Levels beyond what the scan's 16-bit sums hold, and weights the encoder would divide by. */
 START_TEST(impossible_levels_are_refused) {
     static const struct {
@@ -190,6 +209,7 @@ Suite *model_file_suite(void) {
     tcase_add_loop_test(file, every_flipped_byte_is_found, 0, 2);
     tcase_add_loop_test(file, every_other_length_is_found, 0, 2);
     tcase_add_test(file, impossible_counts_are_refused);
+    tcase_add_test(file, windows_without_features_are_refused);
     tcase_add_test(file, impossible_levels_are_refused);
     tcase_add_test(file, missing_files_and_other_files);
     suite_add_tcase(suite, file);
