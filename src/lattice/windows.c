@@ -113,19 +113,16 @@ static float search_stream(const gosset__kernels *kernels, const gosset__windows
     for (uint32_t s = 1; s < 16; s++)
         if (costs[self->steps][s] < costs[self->steps][end]) end = s;
     const float error = costs[self->steps][end];
-    for (uint32_t t = self->steps; t-- > first;) { /* back, to the windows that cost that */
+    for (uint32_t t = self->steps; t-- > first;) { /* back, to the windows that cost that to the bit */
         const uint32_t i = STREAMS * t + stream, stride = stride_at(self, t), states = 256u >> stride_at(self, t + 1);
-        float least = INFINITY;
-        uint32_t best = end;
-        for (uint32_t w = end; w < 256; w += states) {
-            const float miss = self->scaled[i] - code->levels[self->class[t]][w];
-            const float total = costs[t][w >> stride] + self->square[i] * (miss * miss);
-            if (!(total < least)) continue;
-            least = total;
-            best = w;
+        const float least = costs[t + 1][end], *levels = code->levels[self->class[t]];
+        uint32_t w = end;
+        for (; w + states < 256; w += states) {
+            const float miss = self->scaled[i] - levels[w];
+            if (costs[t][w >> stride] + self->square[i] * (miss * miss) <= least) break;
         }
-        windows[i] = (uint8_t)reversed(best);
-        end = best >> stride;
+        windows[i] = (uint8_t)reversed(w);
+        end = w >> stride;
     }
     return error;
 }
