@@ -448,41 +448,21 @@ INLINE __m256 window_costs(const float *cost, const uint32_t stride, const float
     return _mm256_add_ps(continued(cost, stride, w), _mm256_mul_ps(weight, _mm256_mul_ps(error, error)));
 }
 
-/* Two chains of minima, which take four cycles each. */
-INLINE void extend(const float *cost, const uint32_t stride, const uint32_t next_stride, const float *levels, __m256 x,
-                   __m256 weight, float *next) {
-    const uint32_t states = 256u >> next_stride;
-    for (uint32_t n = 0; n < states; n += 8) {
-        __m256 even = window_costs(cost, stride, levels, x, weight, n);
-        __m256 odd = window_costs(cost, stride, levels, x, weight, n + states);
-        KERNEL_UNROLL
-        for (uint32_t w = n + 2 * states; w < 256; w += 2 * states) {
-            even = _mm256_min_ps(even, window_costs(cost, stride, levels, x, weight, w));
-            odd = _mm256_min_ps(odd, window_costs(cost, stride, levels, x, weight, w + states));
-        }
-        _mm256_storeu_ps(next + n, _mm256_min_ps(even, odd));
-    }
+typedef __m256 reals;
+enum { REALS = 8 };
+
+INLINE reals lesser(reals a, reals b) {
+    return _mm256_min_ps(a, b);
+}
+INLINE void store_reals(float *to, reals x) {
+    _mm256_storeu_ps(to, x);
 }
 
-INLINE void extend_to(const float *cost, const uint32_t stride, uint32_t next_stride, const float *levels, __m256 x,
-                      __m256 weight, float *next) {
-    if (next_stride == 4)
-        extend(cost, stride, 4, levels, x, weight, next);
-    else if (next_stride == 2)
-        extend(cost, stride, 2, levels, x, weight, next);
-    else
-        extend(cost, stride, 1, levels, x, weight, next);
-}
+#include "kernel/window_paths.h" /* needs the above */
 
 static void extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
                          float weight, float *next) {
-    const __m256 target = _mm256_set1_ps(x), scale = _mm256_set1_ps(weight);
-    if (stride == 4)
-        extend_to(cost, 4, next_stride, levels, target, scale, next);
-    else if (stride == 2)
-        extend_to(cost, 2, next_stride, levels, target, scale, next);
-    else
-        extend_to(cost, 1, next_stride, levels, target, scale, next);
+    extend_all(cost, stride, next_stride, levels, _mm256_set1_ps(x), _mm256_set1_ps(weight), next);
 }
 
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {

@@ -71,41 +71,21 @@ INLINE __m512 window_costs(const float *cost, const uint32_t stride, const float
     return _mm512_add_ps(continued(cost, stride, w), _mm512_mul_ps(weight, _mm512_mul_ps(error, error)));
 }
 
-/* Two chains of minima, which take four cycles each. */
-INLINE void extend(const float *cost, const uint32_t stride, const uint32_t next_stride, const float *levels, __m512 x,
-                   __m512 weight, float *next) {
-    const uint32_t states = 256u >> next_stride;
-    for (uint32_t n = 0; n < states; n += 16) {
-        __m512 even = window_costs(cost, stride, levels, x, weight, n);
-        __m512 odd = window_costs(cost, stride, levels, x, weight, n + states);
-        KERNEL_UNROLL
-        for (uint32_t w = n + 2 * states; w < 256; w += 2 * states) {
-            even = _mm512_min_ps(even, window_costs(cost, stride, levels, x, weight, w));
-            odd = _mm512_min_ps(odd, window_costs(cost, stride, levels, x, weight, w + states));
-        }
-        _mm512_storeu_ps(next + n, _mm512_min_ps(even, odd));
-    }
+typedef __m512 reals;
+enum { REALS = 16 };
+
+INLINE reals lesser(reals a, reals b) {
+    return _mm512_min_ps(a, b);
+}
+INLINE void store_reals(float *to, reals x) {
+    _mm512_storeu_ps(to, x);
 }
 
-INLINE void extend_to(const float *cost, const uint32_t stride, uint32_t next_stride, const float *levels, __m512 x,
-                      __m512 weight, float *next) {
-    if (next_stride == 4)
-        extend(cost, stride, 4, levels, x, weight, next);
-    else if (next_stride == 2)
-        extend(cost, stride, 2, levels, x, weight, next);
-    else
-        extend(cost, stride, 1, levels, x, weight, next);
-}
+#include "kernel/window_paths.h" /* needs the above */
 
 void gosset__avx512_extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
                                  float weight, float *next) {
-    const __m512 target = _mm512_set1_ps(x), scale = _mm512_set1_ps(weight);
-    if (stride == 4)
-        extend_to(cost, 4, next_stride, levels, target, scale, next);
-    else if (stride == 2)
-        extend_to(cost, 2, next_stride, levels, target, scale, next);
-    else
-        extend_to(cost, 1, next_stride, levels, target, scale, next);
+    extend_all(cost, stride, next_stride, levels, _mm512_set1_ps(x), _mm512_set1_ps(weight), next);
 }
 
 size_t gosset__avx512_select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
