@@ -32,7 +32,7 @@ static void add_level(const gosset__kernels *level) {
     OVERRIDE(window_query);
     OVERRIDE(scan_windows);
     OVERRIDE(scan_windows_many);
-    OVERRIDE(extend_paths);
+    OVERRIDE(find_windows);
     OVERRIDE(dense);
     OVERRIDE(turn);
     OVERRIDE(dot_rows);

@@ -41,9 +41,11 @@ typedef struct gosset__windows {
     uint8_t newer[GOSSET__WINDOW_CLASSES][16], older[GOSSET__WINDOW_CLASSES][16];
     uint8_t weights[GOSSET__WINDOWS_MAX_PLACES];
     /* What follows from these: */
-    int32_t totals[GOSSET__WINDOW_CLASSES];    /* sums of the weights of a class */
-    float roots[GOSSET__WINDOWS_MAX_PLACES];   /* square roots of the weights */
-    float levels[GOSSET__WINDOW_CLASSES][256]; /* by the bits of a window in reverse, for extend_paths */
+    int32_t totals[GOSSET__WINDOW_CLASSES];  /* sums of the weights of a class */
+    float roots[GOSSET__WINDOWS_MAX_PLACES]; /* square roots of the weights */
+    /* For find_windows, by the bits of a window in reverse; in `across` the halves of these are swapped once more. */
+    float levels[GOSSET__WINDOW_CLASSES][256], across[GOSSET__WINDOW_CLASSES][256];
+    int32_t indices[GOSSET__WINDOW_CLASSES][256]; /* level = 2 index - top */
 } gosset__windows;
 
 static inline int32_t gosset__window_top(uint32_t class) {
@@ -56,6 +58,19 @@ static inline int32_t gosset__window_level(const gosset__windows *code, uint32_t
 /** Places of dimensions, that of the gain among them. */
 static inline uint32_t gosset__windows_places(const gosset__windows *code) {
     return 8 * code->words[0] + 16 * code->words[1] + 32 * code->words[2];
+}
+
+/** Windows of a stream; the class and the stride of each. Behind the last the stride is 4, so that few states are left
+ *  to choose from. */
+static inline uint32_t gosset__window_steps(const gosset__windows *code) {
+    return gosset__windows_places(code) / 4;
+}
+static inline uint32_t gosset__window_class(const gosset__windows *code, uint32_t step) {
+    const uint32_t first = 2 * code->words[0], second = first + 4 * code->words[1];
+    return (uint32_t)(step >= first) + (step >= second);
+}
+static inline uint32_t gosset__window_stride(const gosset__windows *code, uint32_t step) {
+    return step < gosset__window_steps(code) ? 4u >> gosset__window_class(code, step) : 4;
 }
 
 /** What a query leaves of a cell's centroid, for scan_windows. */
@@ -126,13 +141,16 @@ typedef struct gosset__kernels {
                               const gosset__window_query *queries, uint32_t count, int32_t *scores, size_t stride);
 
     /**
-     * One step of the search for the windows of least error (Viterbi): paths of least cost are made a window longer.
-     * The bits of windows are reversed here, the oldest is the highest. With N = 256 >> next_stride next[n] = the least
-     * of cost[w >> stride] + weight * (x - levels[w])^2 for w = n, n + N, n + 2 N ... below 256, each step rounded;
-     * strides 1, 2 or 4; nothing is NaN. cost: 256 >> stride floats.
+     * The windows of least error (Viterbi) for x, one float per place; nothing is NaN. The bits of windows are reversed
+     * here, the oldest is the highest. Each stream t = 0, 1 ... of places i = 4 t + j is searched on its own. A step
+     * makes the paths of least cost a window longer: with N = 256 >> the stride of the next step (4 behind the last)
+     *     cost[t + 1][n] = the least of cost[t][w >> stride] + weights[i] * (x[i] - levels[w])^2
+     * for w = n, n + N, n + 2 N ... below 256, each operation rounded. Only n < 16 are reached by the first step, from
+     * a cost of 0; in stream 0 only n = start, for nothing. The path is followed back from the first n of least cost,
+     * by the first w whose cost is that. windows: one per place. Returns the sum of what the streams cost, in turn.
      */
-    void (*extend_paths)(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
-                         float weight, float *next);
+    float (*find_windows)(const gosset__windows *code, const float *x, const float *weights, uint32_t start,
+                          uint8_t *windows);
 
     /**
      * y[r][j] = bias[j] + sum_i x[r][i] * w[i][j], i ascending, one fused multiply-add per term starting from

@@ -102,13 +102,50 @@ static void scan_windows(const uint8_t *blocks, size_t block_count, const gosset
         }
 }
 
-static void extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
-                         float weight, float *next) {
-    const uint32_t states = 256u >> next_stride;
-    for (uint32_t w = 0; w < 256; w++) {
-        const float error = x - levels[w], total = cost[w >> stride] + weight * (error * error);
-        if (w < states || total < next[w % states]) next[w % states] = total;
+/* What window w costs behind the state that it continues. */
+static float window_cost(const float *cost, uint32_t stride, const float *levels, float x, float weight, uint32_t w) {
+    const float error = x - levels[w];
+    return cost[w >> stride] + weight * (error * error);
+}
+
+static float find_stream(const gosset__windows *code, const float *x, const float *weights, uint32_t start, uint32_t j,
+                         uint8_t *windows) {
+    static const float nothing[1] = {0}, unreachable = 1e30f;
+    const uint32_t steps = gosset__window_steps(code);
+    float cost[GOSSET__WINDOWS_MAX_PLACES / 4 + 1][128], least;
+    for (uint32_t n = 0; n < 16; n++) {
+        cost[1][n] = n == start ? 0 : unreachable;
+        if (j > 0) cost[1][n] = window_cost(nothing, 4, code->levels[0], x[j], weights[j], n);
     }
+    for (uint32_t t = 1, i = 4 + j; t < steps; t++, i += 4) {
+        const uint32_t stride = gosset__window_stride(code, t), states = 256u >> gosset__window_stride(code, t + 1);
+        const float *levels = code->levels[gosset__window_class(code, t)];
+        for (uint32_t w = 0; w < 256; w++) {
+            const float total = window_cost(cost[t], stride, levels, x[i], weights[i], w);
+            if (w < states || total < cost[t + 1][w % states]) cost[t + 1][w % states] = total;
+        }
+    }
+    uint32_t end = 0;
+    for (uint32_t n = 1; n < 16; n++)
+        if (cost[steps][n] < cost[steps][end]) end = n;
+    least = cost[steps][end];
+    for (uint32_t t = steps - 1, i = 4 * t + j; t > 0; t--, i -= 4) {
+        const uint32_t stride = gosset__window_stride(code, t), states = 256u >> gosset__window_stride(code, t + 1);
+        const float *levels = code->levels[gosset__window_class(code, t)], known = cost[t + 1][end];
+        uint32_t w = end;
+        while (w + states < 256 && window_cost(cost[t], stride, levels, x[i], weights[i], w) > known) w += states;
+        windows[i] = (uint8_t)w;
+        end = w >> stride;
+    }
+    windows[j] = (uint8_t)end;
+    return least;
+}
+
+static float find_windows(const gosset__windows *code, const float *x, const float *weights, uint32_t start,
+                          uint8_t *windows) {
+    float sum = 0;
+    for (uint32_t j = 0; j < 4; j++) sum += find_stream(code, x, weights, start, j, windows);
+    return sum;
 }
 
 static void dense(const float *x, size_t rows, uint32_t in, uint32_t out, const float *w, const float *bias, int relu,
@@ -216,7 +253,7 @@ const gosset__kernels gosset__kernels_scalar = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
-    .extend_paths = extend_paths,
+    .find_windows = find_windows,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

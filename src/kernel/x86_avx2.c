@@ -442,14 +442,26 @@ INLINE __m256 continued(const float *cost, const uint32_t stride, uint32_t w) {
                                     _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
 }
 
-INLINE __m256 window_costs(const float *cost, const uint32_t stride, const float *levels, __m256 x, __m256 weight,
-                           uint32_t w) {
-    const __m256 error = _mm256_sub_ps(x, _mm256_loadu_ps(levels + w));
-    return _mm256_add_ps(continued(cost, stride, w), _mm256_mul_ps(weight, _mm256_mul_ps(error, error)));
-}
-
 typedef __m256 reals;
 enum { REALS = 8 };
+
+typedef struct step_terms {
+    __m256 x, weight;
+    const float *levels;
+} step_terms;
+
+INLINE step_terms make_terms(const gosset__windows *code, const uint32_t class, float x, float weight) {
+    return (step_terms){_mm256_set1_ps(x), _mm256_set1_ps(weight), code->levels[class]};
+}
+
+INLINE __m256 new_costs(const float *levels, __m256 x, __m256 weight) {
+    const __m256 error = _mm256_sub_ps(x, _mm256_loadu_ps(levels));
+    return _mm256_mul_ps(weight, _mm256_mul_ps(error, error));
+}
+
+INLINE __m256 window_costs(const float *cost, const uint32_t stride, const step_terms *terms, uint32_t w) {
+    return _mm256_add_ps(continued(cost, stride, w), new_costs(terms->levels + w, terms->x, terms->weight));
+}
 
 INLINE reals lesser(reals a, reals b) {
     return _mm256_min_ps(a, b);
@@ -458,12 +470,38 @@ INLINE void store_reals(float *to, reals x) {
     _mm256_storeu_ps(to, x);
 }
 
-#include "kernel/window_paths.h" /* needs the above */
-
-static void extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
-                         float weight, float *next) {
-    extend_all(cost, stride, next_stride, levels, _mm256_set1_ps(x), _mm256_set1_ps(weight), next);
+/* Bits of eight that are no more than a value. */
+INLINE uint32_t at_most(__m256 x, __m256 most) {
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(x, most, _CMP_LE_OQ));
 }
+
+INLINE uint32_t first_least(const float *cost) {
+    const __m256 low = _mm256_loadu_ps(cost), high = _mm256_loadu_ps(cost + 8), eight = _mm256_min_ps(low, high);
+    const __m256 four = _mm256_min_ps(eight, _mm256_permute2f128_ps(eight, eight, 1));
+    const __m256 two = _mm256_min_ps(four, _mm256_shuffle_ps(four, four, 0x4E));
+    const __m256 least = _mm256_min_ps(two, _mm256_shuffle_ps(two, two, 0xB1));
+    return (uint32_t)__builtin_ctz(at_most(low, least) | at_most(high, least) << 8 | 0x8000);
+}
+
+/* Of eight windows n, n + 16 ... */
+INLINE uint32_t at_most_known(const float *cost, const uint32_t stride, const float *levels, float x, float weight,
+                              float known, uint32_t n) {
+    const __m256i windows =
+        _mm256_add_epi32(_mm256_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112), _mm256_set1_epi32((int)n));
+    const __m256 before = stride == 4 ? _mm256_loadu_ps(cost + (n >> 4))
+                                      : _mm256_i32gather_ps(cost, _mm256_srli_epi32(windows, (int)stride), 4);
+    return at_most(_mm256_add_ps(before, new_costs(levels, _mm256_set1_ps(x), _mm256_set1_ps(weight))),
+                   _mm256_set1_ps(known));
+}
+
+INLINE uint32_t first_of_16(const float *cost, const uint32_t stride, const float *levels, float x, float weight,
+                            float known, uint32_t n) {
+    const uint32_t found = at_most_known(cost, stride, levels, x, weight, known, n) |
+                           at_most_known(cost, stride, levels + 8, x, weight, known, n + 128) << 8;
+    return 16 * (uint32_t)__builtin_ctz(found | 0x8000) + n;
+}
+
+#include "kernel/window_paths.h" /* needs the above */
 
 static void dot_rows(const float *query, const float *rows, size_t count, uint32_t dimension, float *out) {
     size_t r = 0;
@@ -566,7 +604,7 @@ const gosset__kernels gosset__kernels_avx2 = {
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
-    .extend_paths = extend_paths,
+    .find_windows = find_windows,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

@@ -15,8 +15,8 @@ void gosset__avx512_scan_windows(const uint8_t *blocks, size_t block_count, cons
 void gosset__avx512_scan_windows_many(const uint8_t *blocks, size_t block_count, const gosset__windows *code,
                                       const gosset__window_query *queries, uint32_t count, int32_t *scores,
                                       size_t stride);
-void gosset__avx512_extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
-                                 float weight, float *next);
+float gosset__avx512_find_windows(const gosset__windows *code, const float *x, const float *weights, uint32_t start,
+                                  uint8_t *windows);
 size_t gosset__avx512_select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions);
 
 INLINE __m512i broadcast4(const int8_t *values) {

@@ -65,14 +65,36 @@ INLINE __m512 continued(const float *cost, const uint32_t stride, uint32_t w) {
     return _mm512_permutexvar_ps(each, _mm512_castps256_ps512(_mm256_loadu_ps(cost + (w >> 1))));
 }
 
-INLINE __m512 window_costs(const float *cost, const uint32_t stride, const float *levels, __m512 x, __m512 weight,
-                           uint32_t w) {
-    const __m512 error = _mm512_sub_ps(x, _mm512_loadu_ps(levels + w));
-    return _mm512_add_ps(continued(cost, stride, w), _mm512_mul_ps(weight, _mm512_mul_ps(error, error)));
-}
-
 typedef __m512 reals;
 enum { REALS = 16 };
+
+/* What levels cost: a class has few. */
+typedef struct step_terms {
+    __m512 low, high; /* high: of the first class alone */
+    const int32_t *indices;
+} step_terms;
+
+INLINE __m512 level_costs(const int least, __m512 x, __m512 weight) {
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512 error = _mm512_sub_ps(x, _mm512_cvtepi32_ps(_mm512_add_epi32(even, _mm512_set1_epi32(least))));
+    return _mm512_mul_ps(weight, _mm512_mul_ps(error, error));
+}
+
+INLINE step_terms make_terms(const gosset__windows *code, const uint32_t class, float x, float weight) {
+    const __m512 value = _mm512_set1_ps(x), times = _mm512_set1_ps(weight);
+    const int top = class == 0 ? GOSSET__WINDOW_TOP_FIRST : GOSSET__WINDOW_TOP;
+    return (step_terms){level_costs(-top, value, times), level_costs(32 - top, value, times), code->indices[class]};
+}
+
+INLINE __m512 new_costs(const uint32_t stride, const step_terms *terms, uint32_t w) {
+    const __m512i indices = _mm512_loadu_si512(terms->indices + w);
+    if (stride == 4) return _mm512_permutex2var_ps(terms->low, indices, terms->high);
+    return _mm512_permutexvar_ps(indices, terms->low);
+}
+
+INLINE __m512 window_costs(const float *cost, const uint32_t stride, const step_terms *terms, uint32_t w) {
+    return _mm512_add_ps(continued(cost, stride, w), new_costs(stride, terms, w));
+}
 
 INLINE reals lesser(reals a, reals b) {
     return _mm512_min_ps(a, b);
@@ -81,11 +103,29 @@ INLINE void store_reals(float *to, reals x) {
     _mm512_storeu_ps(to, x);
 }
 
+INLINE uint32_t first_least(const float *cost) {
+    const __m512 all = _mm512_loadu_ps(cost);
+    return (uint32_t)__builtin_ctz(_mm512_cmp_ps_mask(all, _mm512_set1_ps(_mm512_reduce_min_ps(all)), _CMP_LE_OQ) |
+                                   0x8000u);
+}
+
+INLINE uint32_t first_of_16(const float *cost, const uint32_t stride, const float *levels, float x, float weight,
+                            float known, uint32_t n) {
+    const __m512i each = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i windows = _mm512_add_epi32(_mm512_slli_epi32(each, 4), _mm512_set1_epi32((int)n));
+    const __m512 before =
+        stride == 4 ? _mm512_loadu_ps(cost) : _mm512_i32gather_ps(_mm512_srli_epi32(windows, stride), cost, 4);
+    const __m512 error = _mm512_sub_ps(_mm512_set1_ps(x), _mm512_loadu_ps(levels));
+    const __m512 total = _mm512_add_ps(before, _mm512_mul_ps(_mm512_set1_ps(weight), _mm512_mul_ps(error, error)));
+    const uint32_t found = _mm512_cmp_ps_mask(total, _mm512_set1_ps(known), _CMP_LE_OQ);
+    return 16 * (uint32_t)__builtin_ctz(found | 0x8000) + n;
+}
+
 #include "kernel/window_paths.h" /* needs the above */
 
-void gosset__avx512_extend_paths(const float *cost, uint32_t stride, uint32_t next_stride, const float *levels, float x,
-                                 float weight, float *next) {
-    extend_all(cost, stride, next_stride, levels, _mm512_set1_ps(x), _mm512_set1_ps(weight), next);
+float gosset__avx512_find_windows(const gosset__windows *code, const float *x, const float *weights, uint32_t start,
+                                  uint8_t *windows) {
+    return find_windows(code, x, weights, start, windows);
 }
 
 size_t gosset__avx512_select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {

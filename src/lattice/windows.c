@@ -22,8 +22,7 @@ static const uint8_t start_older[GOSSET__WINDOW_CLASSES][16] = {
     {1, 5, 1, 3, 4, 3, 3, 3, 4, 2, 5, 2, 5, 2, 4, 2},
 };
 
-enum { MAX_PLACES = GOSSET__WINDOWS_MAX_PLACES, STREAMS = 4, STEPS_MAX = MAX_PLACES / STREAMS, STATES_MAX = 128 };
-static const float unreachable = 1e30f;
+enum { MAX_PLACES = GOSSET__WINDOWS_MAX_PLACES };
 /* Smaller ones have no inverse that can be squared. */
 static const float least_gain = 1e-18f;
 
@@ -42,7 +41,12 @@ void gosset__windows_start(gosset__windows *code, const uint32_t words[GOSSET__W
 
 void gosset__windows_complete(gosset__windows *code) {
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++) {
-        for (uint32_t w = 0; w < 256; w++) code->levels[k][reversed(w)] = (float)gosset__window_level(code, k, w);
+        for (uint32_t w = 0; w < 256; w++) {
+            const int32_t level = gosset__window_level(code, k, w);
+            const uint32_t r = reversed(w);
+            code->levels[k][r] = code->across[k][(r & 15) << 4 | r >> 4] = (float)level;
+            code->indices[k][r] = (level + gosset__window_top(k)) / 2;
+        }
         code->totals[k] = 0;
         for (end += (8u << k) * code->words[k]; i < end; i++) code->totals[k] += code->weights[i];
     }
@@ -77,89 +81,48 @@ void gosset__windows_set_gains(gosset__windows *code, float largest) {
 /* Of a vector: what a level of 1 stands for at a place when the gain is 1, its inverse and its square; and the vector
  * in these units. */
 typedef struct search {
-    uint32_t steps; /* places of a stream */
-    uint8_t class[STEPS_MAX];
+    uint32_t places;
     float inverse[MAX_PLACES], square[MAX_PLACES], scaled[MAX_PLACES];
 } search;
 
 static void set_units(const gosset__windows *code, search *self) {
-    self->steps = gosset__windows_places(code) / STREAMS;
+    self->places = gosset__windows_places(code);
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++)
         for (end += (8u << k) * code->words[k]; i < end; i++) {
             const float unit = code->steps[k] * code->roots[i];
             self->inverse[i] = unit > 0 ? 1 / unit : 0;
             self->square[i] = unit * unit;
-            self->class[i / STREAMS] = (uint8_t)k;
         }
 }
 
-/* Behind the last step one of 4, so that few states are left to choose from. */
-static uint32_t stride_at(const search *self, uint32_t step) {
-    return step < self->steps ? 4u >> self->class[step] : 4;
-}
-
-/* The best windows of a stream from a step on, `state` its last bits before, in reverse (extend_paths). Returns the
- * squared error. */
-static float search_stream(const gosset__kernels *kernels, const gosset__windows *code, const search *self,
-                           uint32_t stream, uint32_t first, uint32_t state, uint8_t *windows) {
-    float costs[STEPS_MAX + 1][STATES_MAX];
-    for (uint32_t s = 0; s < 16; s++) costs[first][s] = s == state ? 0 : unreachable;
-    for (uint32_t t = first; t < self->steps; t++) {
-        const uint32_t i = STREAMS * t + stream;
-        kernels->extend_paths(costs[t], stride_at(self, t), stride_at(self, t + 1), code->levels[self->class[t]],
-                              self->scaled[i], self->square[i], costs[t + 1]);
-    }
-    uint32_t end = 0;
-    for (uint32_t s = 1; s < 16; s++)
-        if (costs[self->steps][s] < costs[self->steps][end]) end = s;
-    const float error = costs[self->steps][end];
-    for (uint32_t t = self->steps; t-- > first;) { /* back, to the windows that cost that to the bit */
-        const uint32_t i = STREAMS * t + stream, stride = stride_at(self, t), states = 256u >> stride_at(self, t + 1);
-        const float least = costs[t + 1][end], *levels = code->levels[self->class[t]];
-        uint32_t w = end;
-        for (; w + states < 256; w += states) {
-            const float miss = self->scaled[i] - levels[w];
-            if (costs[t][w >> stride] + self->square[i] * (miss * miss) <= least) break;
-        }
-        windows[i] = (uint8_t)reversed(w);
-        end = w >> stride;
-    }
-    return error;
-}
-
-/* Windows of all places for one gain; their squared error. */
+/* Windows of all places for one gain, in reverse; their squared error. */
 static float try_gain(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint32_t gain,
                       search *self, uint8_t *windows) {
     const float inverse = 1 / code->gains[gain];
-    float error = 0;
-    for (uint32_t i = 0; i < STREAMS * self->steps; i++) self->scaled[i] = x[i] * self->inverse[i] * inverse;
-    windows[0] = (uint8_t)(gain << 4);
-    for (uint32_t j = 0; j < STREAMS; j++)
-        error += search_stream(kernels, code, self, j, j == 0, j == 0 ? reversed(windows[0]) : 0, windows);
-    return error * code->gains[gain] * code->gains[gain];
+    for (uint32_t i = 0; i < self->places; i++) self->scaled[i] = x[i] * self->inverse[i] * inverse;
+    return kernels->find_windows(code, self->scaled, self->square, reversed(gain << 4), windows) * code->gains[gain] *
+           code->gains[gain];
 }
 
 /* Whether what the windows stand for is too short: whether x goes along it further than it reaches. */
 static int falls_short(const gosset__windows *code, const search *self, const uint8_t *windows) {
     float along = 0, square = 0;
-    for (uint32_t i = 1; i < STREAMS * self->steps; i++) {
-        const float level = (float)gosset__window_level(code, self->class[i / STREAMS], windows[i]);
-        along += self->square[i] * level * self->scaled[i];
-        square += self->square[i] * level * level;
-    }
+    for (uint32_t k = 0, i = 1, end = 0; k < GOSSET__WINDOW_CLASSES; k++)
+        for (end += (8u << k) * code->words[k]; i < end; i++) {
+            const float level = code->levels[k][windows[i]];
+            along += self->square[i] * level * self->scaled[i];
+            square += self->square[i] * level * level;
+        }
     return along > square;
 }
 
-/* Byte j of a word gets the new bits of the windows of places j, 4 + j, 8 + j ... */
+/* Byte j of a word is the window of its last place of stream j. */
 static void pack(const gosset__windows *code, const uint8_t *windows, uint8_t *out) {
     for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++)
-        for (uint32_t h = 0, stride = 4u >> k; h < code->words[k]; h++, out += 4, windows += 32 / stride)
-            for (uint32_t j = 0; j < 4; j++) {
-                uint32_t byte = 0;
-                for (uint32_t p = 0; p < 8 / stride; p++)
-                    byte |= (uint32_t)windows[4 * p + j] >> (8 - stride) << (stride * p);
-                out[j] = (uint8_t)byte;
-            }
+        for (uint32_t h = 0; h < code->words[k]; h++, out += 4) {
+            windows += 8u << k;
+            for (uint32_t j = 0; j < 4; j++) out[j] = (uint8_t)reversed(windows[(int)j - 4]);
+        }
 }
 
 void gosset__windows_encode(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint8_t *out) {
@@ -188,10 +151,10 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
 /* ---- reading ------------------------------------------------------------------------------------ */
 
 void gosset__windows_read(const gosset__windows *code, const uint8_t *from, uint8_t *windows) {
-    uint32_t before[STREAMS] = {0};
+    uint32_t before[4] = {0};
     for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++)
         for (uint32_t h = 0, stride = 4u >> k; h < code->words[k]; h++, from += 4, windows += 32 / stride)
-            for (uint32_t j = 0; j < STREAMS; j++) {
+            for (uint32_t j = 0; j < 4; j++) {
                 const uint32_t bits = (uint32_t)from[j] << 8 | before[j];
                 for (uint32_t p = 0; p < 8 / stride; p++) windows[4 * p + j] = bits >> (stride * (p + 1)) & 255;
                 before[j] = bits >> 8;

@@ -59,6 +59,26 @@ static void scan_windows_8_queries(const gosset__kernels *k, bench_data *d) {
     }
     for (int q = 0; q < GOSSET__SCAN_MANY; q++) k->scan_windows(d->bytes, 32, &code, &queries[q], d->scores + 512 * q);
 }
+static gosset__windows levels_of(const uint32_t words[3]) {
+    gosset__windows code = {.words = {words[0], words[1], words[2]}};
+    for (int w = 0; w < 256; w++)
+        for (int c = 0; c < GOSSET__WINDOW_CLASSES; c++) {
+            const int32_t index = 7 * w & 15, level = 2 * index - gosset__window_top((uint32_t)c);
+            code.indices[c][w] = index;
+            code.levels[c][w] = code.across[c][w % 16 * 16 + w / 16] = (float)level;
+        }
+    return code;
+}
+static void find_windows_of(const gosset__kernels *k, bench_data *d, const uint32_t words[3]) {
+    const gosset__windows code = levels_of(words);
+    for (int i = 0; i < 100; i++) k->find_windows(&code, d->x, d->w, 5, d->bytes);
+}
+static void find_windows_16(const gosset__kernels *k, bench_data *d) {
+    find_windows_of(k, d, (uint32_t[]){2, 1, 1});
+}
+static void find_windows_32(const gosset__kernels *k, bench_data *d) {
+    find_windows_of(k, d, (uint32_t[]){5, 3, 0});
+}
 static void scan_32(const gosset__kernels *k, bench_data *d) {
     k->scan_nibble(d->bytes, 4096, 32, d->query, d->scores);
 }
@@ -123,6 +143,8 @@ static const bench_case cases[] = {
     {"scan_windows 16 bytes, L2", scan_windows_16, "code", 32768, 0, 32768 * 16.0},
     {"scan_windows 32 bytes, L2", scan_windows_32, "code", 32768, 0, 32768 * 32.0},
     {"... for 8 queries, L1", scan_windows_8_queries, "pair", 8 * 512, 0, 512 * 32.0},
+    {"find_windows 16 bytes", find_windows_16, "code", 100, 0, 0},
+    {"find_windows 32 bytes", find_windows_32, "code", 100, 0, 0},
     {"scan_nibble 32 dims, L2", scan_32, "code", 65536, 0, 65536 * 16.0},
     {"select_above, none found", select_few, "score", 1 << 15, 0, 4.0 * (1 << 15)},
     {"dense 256 rows, 512x512", dense_256, DENSE(256, 512, 512)},

@@ -143,36 +143,62 @@ static size_t walk_scan_windows(const gosset__kernels *level, const gosset__kern
     return done;
 }
 
-/* Paths from every stride to every stride: the costs asked for, and nothing behind them. */
-static size_t extend_paths_once(const gosset__kernels *level, const gosset__kernels *reference, uint32_t stride,
-                                uint32_t next_stride, int cost_kind) {
-    gosset__rng rng = gosset__rng_make(7 * stride + next_stride, (uint64_t)cost_kind);
-    const size_t states = 256u >> stride, next_states = 256u >> next_stride;
-    float levels[256];
-    char shape[64];
-    snprintf(shape, sizeof shape, "stride %u, then %u, costs %d", stride, next_stride, cost_kind);
-    guarded cost = guarded_make(states * sizeof(float), 0);
-    guarded found = guarded_make(next_states * sizeof(float), 0),
-            expected = guarded_make(next_states * sizeof(float), 0);
-    float *costs = cost.data;
-    for (int w = 0; w < 256; w++) levels[w] = (float)gosset__rng_below(&rng, 63) - 31;
-    for (size_t s = 0; s < states; s++)
-        costs[s] = cost_kind == 1 && s != 3 ? 1e30f : 100 * (float)gosset__rng_unit(&rng);
-    const float x = 20 * gosset__rng_normal(&rng);
-    level->extend_paths(costs, stride, next_stride, levels, x, 0.3f, found.data);
-    reference->extend_paths(costs, stride, next_stride, levels, x, 0.3f, expected.data);
-    compare(found.data, expected.data, next_states * sizeof(float), "extend_paths", level->name, shape);
-    guarded_free(&cost);
+static uint32_t swapped(uint32_t byte, int runs) { /* the bits, or the halves, the other way round */
+    uint32_t other = 0;
+    for (int b = 0; b < 8; b++) other |= (byte >> b & 1) << (runs == 4 ? b ^ 4 : 7 - b);
+    return other;
+}
+
+/* What the search reads, as kernel.h says it. */
+static void add_levels(gosset__windows *code) {
+    for (uint32_t k = 0; k < 3; k++)
+        for (uint32_t w = 0; w < 256; w++) {
+            const int32_t level = gosset__window_level(code, k, w);
+            code->levels[k][swapped(w, 1)] = code->across[k][swapped(swapped(w, 1), 4)] = (float)level;
+            code->indices[k][swapped(w, 1)] = (level + gosset__window_top(k)) / 2;
+        }
+}
+
+/* Errors of every size, all equal, and so many ties that only the order of windows decides. */
+enum { ERROR_KINDS = 5 };
+static size_t find_windows_once(const gosset__kernels *level, const gosset__kernels *reference, const uint32_t words[3],
+                                int kind) {
+    gosset__rng rng = gosset__rng_make(289 * words[0] + 17 * words[1] + words[2], (uint64_t)kind);
+    gosset__windows code = windows_of(words[0], words[1], words[2]);
+    const uint32_t places = gosset__windows_places(&code), start = (uint32_t)kind * 3;
+    char shape[96];
+    snprintf(shape, sizeof shape, "%u + %u + %u words, errors %d", words[0], words[1], words[2], kind);
+    add_levels(&code);
+    guarded values = guarded_make(places * sizeof(float), 0), weights = guarded_make(places * sizeof(float), 0);
+    guarded found = guarded_make(places, 0), expected = guarded_make(places, 0);
+    float *x = values.data, *weight = weights.data, sums[2];
+    for (uint32_t i = 0; i < places; i++) {
+        const float normal = gosset__rng_normal(&rng);
+        x[i] = kind == 0 ? 9 * normal : kind == 1 ? 1e12f * normal : kind == 2 ? rintf(4 * normal) : 0;
+        weight[i] = kind == 0 ? 0.1f * (float)(1 + i % 7) : kind == 4 ? 0 : 1;
+    }
+    memset(found.data, 0xEE, places);
+    sums[0] = level->find_windows(&code, x, weight, start, found.data);
+    sums[1] = reference->find_windows(&code, x, weight, start, expected.data);
+    compare(found.data, expected.data, places, "find_windows", level->name, shape);
+    compare(&sums[0], &sums[1], sizeof sums[0], "find_windows", level->name, shape);
+    guarded_free(&values);
+    guarded_free(&weights);
     guarded_free(&found);
     guarded_free(&expected);
     return 1;
 }
 
-static size_t walk_extend_paths(const gosset__kernels *level, const gosset__kernels *reference) {
+static size_t walk_find_windows(const gosset__kernels *level, const gosset__kernels *reference) {
     size_t done = 0;
-    for (uint32_t from = 1; from <= 4; from *= 2)
-        for (uint32_t to = 1; to <= 4; to *= 2)
-            for (int kind = 0; kind < 8; kind++) done += extend_paths_once(level, reference, from, to, kind);
+    for (int kind = 0; kind < ERROR_KINDS; kind++) {
+        for (uint32_t n = 1; n < 5; n++)
+            for (uint32_t c = 0; c < 4; c++)
+                for (uint32_t b = 0; b < 4; b++)
+                    done += find_windows_once(level, reference, (uint32_t[]){n, c, b}, kind);
+        done += find_windows_once(level, reference, (uint32_t[]){2, 1, 15}, kind); /* as many places as there can be */
+        done += find_windows_once(level, reference, (uint32_t[]){64, 0, 0}, kind);
+    }
     return done;
 }
 
@@ -521,7 +547,7 @@ static size_t walk_pair(const gosset__kernels *level, const gosset__kernels *ref
 const char *const kernel_names[KERNEL_COUNT] = {
     "scan_nibble",       "scan_windows", "window_query", "select_above", "dense",  "turn",   "dot_rows", "l2_f32",
     "dot_f32",           "l2_u8",        "dot_u8",       "l2_i8",        "dot_i8", "l2_f16", "dot_f16",  "widen_f16",
-    "scan_windows_many", "extend_paths"};
+    "scan_windows_many", "find_windows"};
 
 size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernels *reference) {
     switch (index) {
@@ -544,7 +570,7 @@ size_t walk_kernel(int index, const gosset__kernels *level, const gosset__kernel
     case 16:
         return walk_scan_windows_many(level, reference);
     case 17:
-        return walk_extend_paths(level, reference);
+        return walk_find_windows(level, reference);
     default:
         return walk_pair(level, reference, (pair_kernel)(index - 7));
     }
