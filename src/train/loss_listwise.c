@@ -2,9 +2,13 @@
  * Every pair of a batch counts: for each row, a soft ranking of all other rows by their exact distances is the target,
  * the soft ranking by latent distances is what the map gives, and their cross-entropy is the loss.
  *
- *     p_ij = softmax_j(-|x_i - x_j|^2 / (SHARPNESS r_i)),   r_i = squared distance of x_i to its 10th neighbour
- *     q_ij = softmax_j(-|z_i - c_j|^2 / TEMPERATURE),       c_j = z_j as the index would hold it
+ *     p_ij = softmax_j(-CONTRAST |x_i - x_j|^2 / (m_i - r_i)),   r_i = squared distance of x_i to its 10th neighbour,
+ *                                                                m_i = mean squared distance of x_i to the batch
+ *     q_ij = softmax_j(-|z_i - c_j|^2 / TEMPERATURE),            c_j = z_j as the index would hold it
  *     loss = mean_i(-sum_j p_ij log q_ij) + uniformity * spreading term of the anchors
+ *
+ * The scale is what lies between neighbours and the others, not the radius: where distances differ little (words,
+ * sentences) the others would outweigh the neighbours, and the map would gather them all in a few cells.
  *
  * One forward pass of n rows serves n^2 pairs, so the exponentials and products of pairs cost about as much as the
  * network itself. They are made and used up block by block in a worker's cache: a block of rows gives its own gradients
@@ -22,17 +26,18 @@
 
 enum { ROW_BLOCK = 128, SUB_BLOCK = 16, LANES = GOSSET__LANES };
 
-static const float SHARPNESS = 0.25f;
+static const float CONTRAST = 15;       /* 10 to 25 give cells as good (bench/RESULTS.md) */
+static const float CONTRAST_MIN = 0.1f; /* of the mean: of rows whose neighbours are as far as the others */
 static const float TEMPERATURE = 0.2f;
-static const float RADIUS_MIN = 1e-12f; /* where a vector and its 10 nearest are duplicates */
-static const float NOTHING = -1e30f;    /* similarity of what is not to be ranked */
-static const float EXPONENT_MIN = -50;  /* less is 0: products of smaller weights would be denormal, and slow */
+static const float DISTANCE_MIN = 1e-12f; /* where the whole batch is duplicates */
+static const float NOTHING = -1e30f;      /* similarity of what is not to be ranked */
+static const float EXPONENT_MIN = -50;    /* less is 0: products of smaller weights would be denormal, and slow */
 
 typedef struct listwise {
     const gosset__loss_batch *batch;
     size_t stride, blocks;
     double *values; /* rows */
-    float *norms;   /* stride: |x_i|^2, huge where the batch ends */
+    float *norms;   /* rows: |x_i|^2 */
     float *points;  /* dimension x stride: as columns */
     float *parts;   /* blocks x dimension x stride: what blocks add to the gradients of all rows, as columns */
     float *own;     /* of a worker: ROW_BLOCK x stride of targets, SUB_BLOCK x stride of coefficients */
@@ -79,17 +84,24 @@ static gosset_status prepare_block(void *context, size_t item, uint32_t worker) 
     return GOSSET_OK;
 }
 
+/* |x_i|^2 - |x_i - x_j|^2 from inner products; gives their mean over the batch. */
+GOSSET__WIDE_FUSED static float compare_inputs(size_t rows, const float *norms, float *p) {
+    gosset__lanes sums = {0};
+    float sum = 0;
+    for (size_t j = 0; j < rows; j++) p[j] = 2 * p[j] - norms[j];
+    for (size_t j = 0; j + LANES <= rows; j += LANES) sums += GOSSET__LOAD(p + j);
+    for (size_t j = rows / LANES * LANES; j < rows; j++) sum += p[j];
+    for (size_t t = 0; t < LANES; t++) sum += sums[t];
+    return sum / (float)rows;
+}
+
 /*
  * One row of similarities to exact softmax weights exp(sharpness (p - largest)), unnormalised; the row itself and its
  * copies get none. Gives the sum of the weights, and of the weights times the scores q.
  */
 GOSSET__WIDE_FUSED static void soften_targets(size_t rows, size_t stride, uint32_t self_id, const uint32_t *ids,
-                                              const float *norms, float sharpness, const float *q, float *p,
-                                              float totals[2]) {
-    for (size_t j = 0; j < rows; j++) { /* |x_i|^2 - |x_i - x_j|^2 */
-        const float similarity = 2 * p[j] - norms[j];
-        p[j] = ids[j] == self_id ? NOTHING : similarity;
-    }
+                                              float sharpness, const float *q, float *p, float totals[2]) {
+    for (size_t j = 0; j < rows; j++) p[j] = ids[j] == self_id ? NOTHING : p[j];
     for (size_t j = rows; j < stride; j++) p[j] = NOTHING;
     gosset__lanes top = GOSSET__LOAD(p), sums = {0}, products = {0};
     for (size_t j = LANES; j < stride; j += LANES) {
@@ -138,10 +150,12 @@ static void rank_row(const listwise *self, size_t r, float *p, float *q) {
     const gosset__loss_batch *batch = self->batch;
     const size_t rows = batch->rows;
     const float sharpness = 2.0f / TEMPERATURE; /* -|z - c|^2 = 2 <z, c> - 2 on the sphere */
-    const float radius = batch->radii[r] > RADIUS_MIN ? batch->radii[r] : RADIUS_MIN, step = sharpness / (float)rows;
+    const float step = sharpness / (float)rows;
+    const float mean = self->norms[r] - compare_inputs(rows, self->norms, p);
+    const float least = CONTRAST_MIN * mean > DISTANCE_MIN ? CONTRAST_MIN * mean : DISTANCE_MIN;
+    const float contrast = mean - batch->radii[r] > least ? mean - batch->radii[r] : least;
     float totals[2];
-    soften_targets(rows, self->stride, batch->ids[r], batch->ids, self->norms, 1.0f / (SHARPNESS * radius), q, p,
-                   totals);
+    soften_targets(rows, self->stride, batch->ids[r], batch->ids, CONTRAST / contrast, q, p, totals);
     const float sum = soften_scores(rows, self->stride, batch->ids[r], batch->ids, sharpness, q);
     if (!(sum > 0)) { /* nothing but copies of itself: no ranking */
         memset(q, 0, self->stride * sizeof *q);
