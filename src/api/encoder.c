@@ -2,8 +2,8 @@
 #include "api/vectors.h"
 #include "train/model.h"
 
-/* Rows of one work item: enough to amortize the weights' way through the cache, few enough to spread. */
-enum { ITEM_ROWS = 128 };
+/* Rows of one work item: several of each group of cells, whose axes are then read once; few enough to spread. */
+enum { ITEM_ROWS = 512 };
 
 struct gosset__encoder {
     gosset__env env;
@@ -76,6 +76,6 @@ gosset_status gosset__encoder_run(gosset__encoder *encoder, const gosset_vectors
     return gosset__pool_run(encoder->pool, (rows->count + ITEM_ROWS - 1) / ITEM_ROWS, work, &t);
 }
 
-size_t gosset__encoder_size(const gosset_model *model, uint32_t output_dimension, uint32_t threads) {
-    return threads * (scratch_size(model) + ITEM_ROWS * output_dimension * sizeof(float));
+size_t gosset__encoder_size(const gosset_model *model, const gosset__codec *codec, uint32_t threads) {
+    return threads * (scratch_size(model) + ITEM_ROWS * gosset__codec_dimension(codec) * sizeof(float));
 }

@@ -14,5 +14,5 @@ void gosset__encoder_free(gosset__encoder *encoder); /* NULL is fine */
 gosset_status gosset__encoder_run(gosset__encoder *encoder, const gosset_vectors *rows, uint32_t *cells,
                                   uint8_t *codes);
 /** Bytes an encoder holds, for the memory budget. */
-size_t gosset__encoder_size(const gosset_model *model, uint32_t output_dimension, uint32_t threads);
+size_t gosset__encoder_size(const gosset_model *model, const gosset__codec *codec, uint32_t threads);
 #endif

@@ -42,7 +42,7 @@ static gosset_status create_store(gosset_writer *w, const char *directory, const
     size_t model_size = 0;
     GOSSET_TRY(gosset__model_serialize(w->model, &w->env, &model, &model_size));
     uint64_t held = 2 * (uint64_t)model_size + gosset__truth_builder_size(w->model, threads) +
-                    gosset__encoder_size(w->model, w->model_info.output_dimension, threads);
+                    gosset__encoder_size(w->model, w->codec, threads);
     gosset__budget budget;
     GOSSET_TRY(gosset__build_split(&budget, config, held,
                                    w->row_size + w->record_size + 2 * sizeof *w->cells + code_size + sizeof *w->ids));

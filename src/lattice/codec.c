@@ -76,15 +76,23 @@ uint32_t gosset__codec_cell_count(const gosset__codec *codec) {
 
 /* ---- base side -------------------------------------------------------------------------------------------- */
 
-void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells,
-                          uint8_t *codes) {
+static void find_cells(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells) {
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     gosset__wide rank;
-    for (size_t row = 0; row < count; row++, rows += codec->dimension, codes += codec->code_size) {
+    for (size_t row = 0; row < count; row++, rows += codec->dimension) {
         codec->cells->ops->nearest(codec->cells, rows, point);
         codec->cells->ops->rank(codec->cells, point, &rank);
         cells[row] = (uint32_t)rank.word[0];
-        codec->ops->encode(codec, rows, cells[row], codes);
+    }
+}
+
+void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells,
+                          uint8_t *codes) {
+    for (size_t first = 0, some; first < count; first += some) {
+        const float *from = rows + first * codec->dimension;
+        some = count - first < GOSSET__ENCODE_ROWS ? count - first : GOSSET__ENCODE_ROWS;
+        find_cells(codec, some, from, cells + first);
+        codec->ops->encode(codec, some, from, cells + first, codes + first * codec->code_size);
     }
 }
 

@@ -15,9 +15,12 @@ struct gosset__aim {
     _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
 };
 
+enum { GOSSET__ENCODE_ROWS = 1024 };
+
 /** One way to code what the cell does not say. Everything here allocates nothing and is thread-safe. */
 typedef struct gosset__code_ops {
-    void (*encode)(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code);
+    void (*encode)(const gosset__codec *codec, size_t count, const float *rows, const uint32_t *cells,
+                   uint8_t *codes); /* at most GOSSET__ENCODE_ROWS */
     void (*decode)(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out); /* NULL: no code */
     void (*block)(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block);
     size_t (*subject_size)(const gosset__codec *codec);

@@ -11,13 +11,15 @@ static uint32_t nibble(int8_t value) {
     return (uint32_t)(cut + NIBBLE_ZERO);
 }
 
-static void encode(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code) {
+static void encode(const gosset__codec *codec, size_t count, const float *rows, const uint32_t *cells, uint8_t *codes) {
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
-    (void)cell;
-    codec->codes->ops->nearest(codec->codes, row, point);
-    for (uint32_t h = 0; h < codec->codes->dimension / 8; h++)
-        for (uint32_t j = 0; j < 4; j++)
-            code[4 * h + j] = (uint8_t)(nibble(point[8 * h + j]) | nibble(point[8 * h + 4 + j]) << 4);
+    (void)cells;
+    for (; count > 0; count--, rows += codec->dimension) {
+        codec->codes->ops->nearest(codec->codes, rows, point);
+        for (uint32_t h = 0; h < codec->codes->dimension / 8; h++)
+            for (uint32_t j = 0; j < 4; j++)
+                *codes++ = (uint8_t)(nibble(point[8 * h + j]) | nibble(point[8 * h + 4 + j]) << 4);
+    }
 }
 
 static void decode(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out) {

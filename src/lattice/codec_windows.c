@@ -17,30 +17,57 @@
 
 enum {
     MAX_FEATURES = GOSSET__RESIDUAL_MAX_FEATURES,
-    LEAD_LEAST = 9 /* sixteenths of a code in its first class, or its bounds would exclude too little */
+    TURNED_AT_ONCE = 12, /* what the kernel has registers for */
+    LEAD_LEAST = 9       /* sixteenths of a code in its first class, or its bounds would exclude too little */
 };
 
 static uint32_t group_of(const gosset__residual *p, uint32_t cell) {
     return p->groups > 0 ? p->group[cell] : 0;
 }
 
-/* Features on the axes of a group. */
-static void turn(const gosset__codec *codec, uint32_t group, const float *x, float *out) {
-    static const float zero[GOSSET__RESIDUAL_MAX_TURNED] = {0};
-    const gosset__residual *p = codec->residual;
-    const uint32_t n = p->turned;
-    if (n > 0) codec->kernels->dense(x, 1, n, n, p->turns + (size_t)group * n * n, zero, 0, out);
-    memcpy(out + n, x + n, (p->features - n) * sizeof *out);
+/* What the encoder reads of a centroid is on its way from memory while axes are multiplied. */
+static void prefetch(const float *centroid, uint32_t places) {
+    for (uint32_t i = 0; i < places; i += 16) __builtin_prefetch(centroid + i);
 }
 
-static void encode(const gosset__codec *codec, const float *row, uint32_t cell, uint8_t *code) {
+/* Rows of one group; their features on its axes. */
+static void encode_some(const gosset__codec *codec, const uint16_t *order, uint32_t count, const float *rows,
+                        const uint32_t *cells, uint8_t *codes) {
+    static const float zero[GOSSET__RESIDUAL_MAX_TURNED] = {0};
     const gosset__residual *p = codec->residual;
-    const float *centroid = p->centroids + (size_t)cell * p->features;
-    const uint32_t places = gosset__windows_places(&p->windows);
-    _Alignas(64) float rest[MAX_FEATURES];
-    turn(codec, group_of(p, cell), row + codec->codes->dimension, rest);
-    for (uint32_t i = 0; i < places; i++) rest[i] -= centroid[i];
-    gosset__windows_encode(codec->kernels, &p->windows, rest, code);
+    const uint32_t n = p->turned, places = gosset__windows_places(&p->windows);
+    _Alignas(64) float x[TURNED_AT_ONCE * GOSSET__RESIDUAL_MAX_TURNED],
+        turned[TURNED_AT_ONCE * GOSSET__RESIDUAL_MAX_TURNED];
+    float rest[MAX_FEATURES];
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(x + (size_t)i * n, rows + order[i] * (size_t)codec->dimension + codec->codes->dimension, n * sizeof *x);
+        prefetch(p->centroids + (size_t)cells[order[i]] * p->features, places);
+    }
+    if (n > 0) {
+        const size_t group = group_of(p, cells[order[0]]);
+        codec->kernels->dense(x, count, n, n, p->turns + group * n * n, zero, 0, turned);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const float *features = rows + order[i] * (size_t)codec->dimension + codec->codes->dimension;
+        const float *centroid = p->centroids + (size_t)cells[order[i]] * p->features;
+        for (uint32_t f = 0; f < places; f++) rest[f] = (f < n ? turned[(size_t)i * n + f] : features[f]) - centroid[f];
+        gosset__windows_encode(codec->kernels, &p->windows, rest, codes + (size_t)order[i] * codec->code_size);
+    }
+}
+
+/* Rows of a group after each other: its axes are read once for several. */
+static void encode(const gosset__codec *codec, size_t count, const float *rows, const uint32_t *cells, uint8_t *codes) {
+    const gosset__residual *p = codec->residual;
+    uint16_t order[GOSSET__ENCODE_ROWS];
+    uint32_t ends[GOSSET__RESIDUAL_MAX_GROUPS + 1] = {0};
+    for (size_t i = 0; i < count; i++) ends[group_of(p, cells[i]) + 1]++;
+    for (uint32_t g = 1; g <= GOSSET__RESIDUAL_MAX_GROUPS; g++) ends[g] += ends[g - 1];
+    for (size_t i = 0; i < count; i++) order[ends[group_of(p, cells[i])]++] = (uint16_t)i;
+    for (uint32_t g = 0, at = 0, some; g < GOSSET__RESIDUAL_MAX_GROUPS; g++)
+        for (; at < ends[g]; at += some) {
+            some = ends[g] - at < TURNED_AT_ONCE ? ends[g] - at : TURNED_AT_ONCE;
+            encode_some(codec, order + at, some, rows, cells, codes);
+        }
 }
 
 static void decode(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out) {

@@ -1,5 +1,6 @@
 /** Addresses of latents and scores of queries, on every kernel level of this machine. */
 #include "lattice/lattice_tests.h"
+#include "lattice/windows.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -185,6 +186,65 @@ START_TEST(own_cell) {
 }
 END_TEST
 
+/** Rows are encoded by groups of cells, more than fit a piece: each gets the code it has alone, on every level. */
+enum { MANY = 1100, TURNED = 32, LATENT = 8, GROUPS = 3, FEATURES = TURNED + 3 };
+
+typedef struct turned {
+    float turns[GROUPS * TURNED * TURNED], centroids[112 * FEATURES], rows[MANY * (LATENT + FEATURES)];
+    uint8_t group[112];
+} turned;
+
+static gosset__residual make_turned(turned *self) {
+    gosset__rng rng = gosset__rng_make(43, 0);
+    float steps[TURNED];
+    for (size_t i = 0; i < sizeof self->turns / 4; i++) self->turns[i] = 0.2f * gosset__rng_normal(&rng);
+    for (size_t i = 0; i < sizeof self->centroids / 4; i++) self->centroids[i] = 0.3f * gosset__rng_normal(&rng);
+    for (size_t i = 0; i < sizeof self->rows / 4; i++) self->rows[i] = gosset__rng_normal(&rng);
+    for (size_t c = 0; c < sizeof self->group; c++) self->group[c] = (uint8_t)(c * 7 % 10 < 8 ? 0 : c % GROUPS);
+    gosset__residual residual = {.features = FEATURES,
+                                 .groups = GROUPS,
+                                 .turned = TURNED,
+                                 .group = self->group,
+                                 .centroids = self->centroids,
+                                 .turns = self->turns};
+    for (uint32_t i = 0; i < TURNED; i++) steps[i] = 0.1f;
+    gosset__windows_start(&residual.windows, (uint32_t[]){2, 1, 0});
+    gosset__windows_set_steps(&residual.windows, steps);
+    gosset__windows_set_gains(&residual.windows, 1.5f);
+    return residual;
+}
+
+START_TEST(codes_in_groups) {
+    static turned self;
+    static uint8_t codes[MANY * 12], alone[12];
+    static uint32_t cells[MANY], cell;
+    const gosset__env env = default_env(1);
+    const gosset__residual residual = make_turned(&self);
+    gosset_lattice *const cell_lattice = make_lattice("zn:8:2"), *const code_lattice = make_lattice("zn:8:20");
+    gosset__codec *single, *codec;
+    ck_assert_int_eq(
+        gosset__codec_create(&single, cell_lattice, code_lattice, &residual, &env, gosset__kernels_level(0)),
+        GOSSET_OK);
+    ck_assert_uint_eq(gosset__codec_cell_count(single), 112);
+    for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
+        ck_assert_int_eq(
+            gosset__codec_create(&codec, cell_lattice, code_lattice, &residual, &env, gosset__kernels_level(level)),
+            GOSSET_OK);
+        memset(codes, 0xEE, sizeof codes);
+        gosset__codec_encode(codec, MANY, self.rows, cells, codes);
+        for (size_t row = level; row < MANY; row += 13) {
+            gosset__codec_encode(single, 1, self.rows + row * (LATENT + FEATURES), &cell, alone);
+            ck_assert_uint_eq(cell, cells[row]);
+            ck_assert_mem_eq(alone, codes + row * sizeof alone, sizeof alone);
+        }
+        gosset__codec_free(codec);
+    }
+    gosset__codec_free(single);
+    gosset_lattice_free(cell_lattice);
+    gosset_lattice_free(code_lattice);
+}
+END_TEST
+
 START_TEST(refused_pairs) {
     static const struct {
         const char *cells, *codes;
@@ -213,6 +273,7 @@ TCase *case_codec(void) {
     tcase_add_loop_test(cases, scan, 0, 3);
     tcase_add_loop_test(cases, probe, 0, 5);
     tcase_add_test(cases, own_cell);
+    tcase_add_test(cases, codes_in_groups);
     tcase_add_test(cases, refused_pairs);
     return cases;
 }
