@@ -11,8 +11,10 @@ enum {
     STRIDE = GOSSET__SCAN_ROWS / GOSSET__SCAN_MANY /* scores of a query: those of all fit the first-level cache */
 };
 
+/* Half of the cells that are probed are too far to be visited; if a query visits all of them, it may wait for the next
+ * batch. */
 uint32_t gosset__batch_room(uint32_t probe, uint32_t rerank) {
-    const size_t by_visits = GOSSET__BATCH_VISITS / (probe > 0 ? probe : 1);
+    const size_t by_visits = 2 * (size_t)GOSSET__BATCH_VISITS / (probe > 0 ? probe : 1);
     const size_t by_items = GOSSET__BATCH_ITEMS / gosset__best_capacity(rerank);
     const size_t room = by_visits < by_items ? by_visits : by_items;
     return room < GOSSET__TOGETHER_MAX ? (uint32_t)room : GOSSET__TOGETHER_MAX;
@@ -82,20 +84,17 @@ void gosset__batch_free(gosset__batch *batch, const gosset__env *env) {
 
 /* ---- gathering ---------------------------------------------------------------------------------- */
 
-bool gosset__batch_gather(gosset__batch *batch, const gosset__candidates *candidates, const float *latent,
-                          uint32_t rerank) {
-    const gosset__candidates *c = candidates;
+bool gosset__batch_gather(gosset__batch *batch, gosset__candidates *candidates, const float *latent, uint32_t rerank) {
+    gosset__candidates *c = candidates;
     const uint32_t query = batch->count;
     if (query == batch->room || batch->visit_count + c->run_count > GOSSET__BATCH_VISITS) return false;
-    gosset__visit *visit = batch->visits + batch->visit_count;
-    for (uint32_t r = 0; r < c->run_count; r++) {
-        const uint32_t place = batch->place_of[c->runs[r].cell];
-        visit[r] = (gosset__visit){place, query};
-        batch->first[place + 1]++;
-    }
     gosset__codec_subject_set(c->codec, latent, batch->subjects + query * gosset__codec_subject_size(c->codec));
     gosset__best_start(&batch->best[query], batch->items + query * gosset__best_capacity(batch->rerank), rerank);
-    batch->visit_count += c->run_count;
+    for (uint32_t r = gosset__candidates_scan_nearest(c, &batch->best[query]); r < c->run_count; r++) {
+        const uint32_t place = batch->place_of[c->runs[r].cell];
+        batch->visits[batch->visit_count++] = (gosset__visit){place, query};
+        batch->first[place + 1]++;
+    }
     batch->count++;
     return true;
 }

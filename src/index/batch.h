@@ -58,8 +58,7 @@ gosset_status gosset__batch_reserve(gosset__batch *batch, const gosset__candidat
 void gosset__batch_free(gosset__batch *batch, const gosset__env *env);
 
 /** Takes in the query whose cells `candidates` has probed last. False, and nothing happened, when it is full. */
-bool gosset__batch_gather(gosset__batch *batch, const gosset__candidates *candidates, const float *latent,
-                          uint32_t rerank);
+bool gosset__batch_gather(gosset__batch *batch, gosset__candidates *candidates, const float *latent, uint32_t rerank);
 /** Scans for all of them; now and then `meanwhile` is called. */
 void gosset__batch_scan(gosset__batch *batch, const gosset__candidates *candidates, void (*meanwhile)(void *context),
                         void *context);

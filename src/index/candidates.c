@@ -79,10 +79,13 @@ void gosset__candidates_probe(gosset__candidates *c, uint32_t probe, uint32_t re
     }
 }
 
+static bool is_bounded(const gosset__best *best) {
+    return best->bound.rank != UINT32_MAX;
+}
+
 /* Of scores equal to the bound's the rows decide: they count, because not all rows ascend. */
 static size_t select_rows_above(gosset__candidates *c, size_t count, const gosset__best *best) {
-    const bool bounded = best->bound.rank != UINT32_MAX;
-    const int32_t threshold = bounded ? gosset__score_of_rank(best->bound.rank) - 1 : INT32_MIN;
+    const int32_t threshold = is_bounded(best) ? gosset__score_of_rank(best->bound.rank) - 1 : INT32_MIN;
     return c->kernels->select_above(c->scores, count, threshold, c->positions);
 }
 
@@ -105,7 +108,7 @@ static void fetch(gosset__candidates *c, size_t lines) {
     gosset__stream *s = &c->ahead;
     for (; lines > 0; lines--, s->next += 64) {
         if (s->next == s->end) {
-            if (s->run == c->run_count) return;
+            if (s->run == s->run_end) return;
             const gosset__rows *run = &c->runs[s->run++];
             s->next = c->store->blocks + run->first / GOSSET__SCAN_BLOCK * block_bytes;
             s->end = c->store->blocks + (run->end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK * block_bytes;
@@ -183,16 +186,24 @@ static void score_promising(gosset__candidates *c, const promising *rows, gosset
     }
 }
 
-/* The best cell goes first: what is found there is what the others have to beat. */
-static void put_best_first(gosset__candidates *c) {
+/* The best cell goes first: what is found there is what the others have to beat. It may be empty or too far. */
+static bool put_best_first(gosset__candidates *c) {
     uint32_t band = 0, r = 0;
     while (band + 1 < GOSSET__BANDS && c->band_end[band] == 0) band++;
     const uint32_t count = c->band_end[band];
     while (r < count && c->runs[r].cell != c->cells[0]) r++;
-    if (r == count) return; /* it is empty or too far */
+    if (r == count) return false;
     const gosset__rows best = c->runs[r];
     memmove(c->runs + 1, c->runs, r * sizeof *c->runs);
     c->runs[0] = best;
+    return true;
+}
+
+/* As long as there are too few candidates every row is one: these are compared at once. */
+static void scan_unbounded(gosset__candidates *c, uint32_t r, uint64_t block, uint64_t count, gosset__best *best) {
+    scan_blocks(c, r, false, block, count, c->scores);
+    c->segments[0] = (gosset__segment){.row = block * GOSSET__SCAN_BLOCK, .position = 0};
+    select_rows(c, (uint32_t)count * GOSSET__SCAN_BLOCK, 1, best);
 }
 
 /* What the first plane promises of a cell is looked at in the second while the next cell is scanned. */
@@ -203,8 +214,12 @@ static void scan_by_bounds(gosset__candidates *c, uint32_t begin, uint32_t end, 
         const uint64_t last = (run.end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
         gosset__codec_aim(c->codec, c->query, r % GOSSET__AIMS, run.cell);
         for (uint64_t block = run.first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
-            const uint64_t most = GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK;
+            const uint64_t most = (is_bounded(best) ? GOSSET__SCAN_ROWS : FIRST_ROWS) / GOSSET__SCAN_BLOCK;
             now = last - block < most ? last - block : most;
+            if (!is_bounded(best)) {
+                scan_unbounded(c, r, block, now, best);
+                continue;
+            }
             scan_blocks(c, r, true, block, now, c->scores);
             score_promising(c, &found, best);
             found = select_promising(c, r, block * GOSSET__SCAN_BLOCK, now * GOSSET__SCAN_BLOCK, best);
@@ -221,8 +236,16 @@ static bool has_bounds(const gosset__candidates *c, const gosset__best *best) {
 void gosset__candidates_scan_begin(gosset__candidates *c, size_t count, gosset__best *best) {
     gosset__best_start(best, c->items, count);
     if (has_bounds(c, best)) put_best_first(c);
-    c->ahead = (gosset__stream){.run = 0};
+    c->ahead = (gosset__stream){.run_end = c->run_count};
     fetch(c, DISTANCE);
+}
+
+uint32_t gosset__candidates_scan_nearest(gosset__candidates *c, gosset__best *best) {
+    if (!has_bounds(c, best) || !put_best_first(c)) return 0;
+    c->ahead = (gosset__stream){.run_end = 1};
+    fetch(c, DISTANCE);
+    scan_by_bounds(c, 0, 1, best);
+    return 1;
 }
 
 void gosset__candidates_scan_band(gosset__candidates *c, uint32_t band, gosset__best *best) {

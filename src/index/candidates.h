@@ -25,7 +25,7 @@ typedef struct gosset__segment {
 
 /** Codes on their way from memory: those of the runs before `run` have been asked for, but for [next, end). */
 typedef struct gosset__stream {
-    uint32_t run;
+    uint32_t run, run_end;
     const uint8_t *next, *end;
 } gosset__stream;
 
@@ -73,6 +73,9 @@ void gosset__candidates_query(gosset__candidates *candidates, const float *laten
 void gosset__candidates_probe(gosset__candidates *candidates, uint32_t probe, uint32_t reach, bool in_bands);
 /** The `count` best rows of the probed cells, by score, ties by lower row; in no order. */
 void gosset__candidates_scan(gosset__candidates *candidates, size_t count, gosset__best *best);
+/** Begins with the best cell, if codes have bounds: what is found there is what the others have to beat. The runs from
+ * the one returned on are left to be scanned. `best` has been started. */
+uint32_t gosset__candidates_scan_nearest(gosset__candidates *candidates, gosset__best *best);
 /** The same in steps: after each band, in order, `best` is what that and those before it have. */
 void gosset__candidates_scan_begin(gosset__candidates *candidates, size_t count, gosset__best *best);
 void gosset__candidates_scan_band(gosset__candidates *candidates, uint32_t band, gosset__best *best);

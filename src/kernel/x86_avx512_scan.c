@@ -128,21 +128,30 @@ float gosset__avx512_find_windows(const gosset__windows *code, const float *x, c
     return find_windows(code, x, weights, start, windows);
 }
 
+/* Positions of the lanes in `above`. Compressed in a register: to memory it is slow on some CPUs. */
+INLINE size_t store_lanes(__mmask16 above, size_t first, uint32_t *positions) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const uint32_t count = (uint32_t)__builtin_popcount(above);
+    const __m512i found = _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)first));
+    _mm512_mask_storeu_epi32(positions, (__mmask16)((1u << count) - 1), _mm512_maskz_compress_epi32(above, found));
+    return count;
+}
+
+/* Of 64 scores one is often above the threshold, of 16 now and then: a branch for these could not be foretold. */
 size_t gosset__avx512_select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
     const __m512i limit = _mm512_set1_epi32(threshold);
-    __m512i position = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    size_t found = 0;
-    for (size_t p = 0; p < count; p += 16) {
-        uint32_t lanes = count - p >= 16 ? 0xFFFF : (1u << (count - p)) - 1;
-        __mmask16 valid = (__mmask16)lanes;
-        __mmask16 above = _mm512_mask_cmpgt_epi32_mask(valid, _mm512_maskz_loadu_epi32(valid, scores + p), limit);
-        if (above) { /* rare once the threshold has risen; vpcompressd to memory is slow on some CPUs */
-            uint32_t hits = (uint32_t)__builtin_popcount(above);
-            _mm512_mask_storeu_epi32(positions + found, (__mmask16)((1u << hits) - 1),
-                                     _mm512_maskz_compress_epi32(above, position));
-            found += hits;
-        }
-        position = _mm512_add_epi32(position, _mm512_set1_epi32(16));
+    size_t found = 0, p = 0;
+    for (; p + 64 <= count; p += 64) {
+        __mmask16 above[4];
+        for (size_t i = 0; i < 4; i++)
+            above[i] = _mm512_cmpgt_epi32_mask(_mm512_loadu_si512(scores + p + 16 * i), limit);
+        if ((above[0] | above[1] | above[2] | above[3]) == 0) continue;
+        for (size_t i = 0; i < 4; i++) found += store_lanes(above[i], p + 16 * i, positions + found);
+    }
+    for (; p < count; p += 16) {
+        const __mmask16 valid = (__mmask16)(count - p >= 16 ? 0xFFFF : (1u << (count - p)) - 1);
+        const __m512i some = _mm512_maskz_loadu_epi32(valid, scores + p);
+        found += store_lanes(_mm512_mask_cmpgt_epi32_mask(valid, some, limit), p, positions + found);
     }
     return found;
 }

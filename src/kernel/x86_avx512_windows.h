@@ -112,19 +112,23 @@ INLINE __m512i scores_of(__m512 gain, __m512 half, __m512 square, __m512 along, 
     return fixed_scores(_mm512_fmadd_ps(gain, inner, _mm512_set1_ps(-0.5f * from_centroid)));
 }
 
-/* From sums to scores, as the specification orders it. */
+/* From sums to scores, as the specification orders it. What an empty class adds is zero: bounds, made from the first
+ * class alone, do without. */
 INLINE __m512i window_scores(const window_sums sums[3], __m512i selected, const gosset__windows *code,
                              const gosset__window_query *query) {
     const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
-    __m512 t[3], n[3];
+    __m512 along = _mm512_setzero_ps(), square = along;
     for (int k = 0; k < 3; k++) {
+        if (k > 0 && code->words[k] == 0) continue;
         const __m512i product = level_products(sums[k].product, k, query->sums[k]);
         const __m512i norm = level_norms(sums[k].norm, code->totals[k]);
-        t[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k]), _mm512_cvtepi32_ps(product));
-        n[k] = _mm512_mul_ps(_mm512_set1_ps(code->steps[k] * code->steps[k]), _mm512_cvtepi32_ps(norm));
+        const __m512 step = _mm512_set1_ps(code->steps[k]), step2 = _mm512_set1_ps(code->steps[k] * code->steps[k]);
+        const __m512 t = _mm512_mul_ps(step, _mm512_cvtepi32_ps(product));
+        const __m512 n = _mm512_mul_ps(step2, _mm512_cvtepi32_ps(norm));
+        along = k == 0 ? t : _mm512_add_ps(along, t);
+        square = k == 0 ? n : _mm512_add_ps(square, n);
     }
-    const __m512 along = _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(t[0], t[1]), t[2]), _mm512_set1_ps(query->scale));
-    const __m512 square = _mm512_add_ps(_mm512_add_ps(n[0], n[1]), n[2]);
+    along = _mm512_mul_ps(along, _mm512_set1_ps(query->scale));
     return scores_of(gain, _mm512_mul_ps(_mm512_set1_ps(-0.5f), gain), square, along, query->square);
 }
 
@@ -236,20 +240,24 @@ INLINE void many_block(const uint8_t *data, const int count, const gosset__windo
         NIBBLE_WORD(ADD, last, now);
     }
     __m512 square = many_end(&sums, count, code, queries, 0);
-    many_start(&sums, count);
-    for (uint32_t h = 0; h < code->words[1]; h++, data += 64, at += 16, last = now) {
-        now = _mm512_loadu_si512(data);
-        const __m512i across = follow(last, now, 2);
-        CRUMB_WORD(ADD, last, now, across);
+    if (code->words[1] > 0) {
+        many_start(&sums, count);
+        for (uint32_t h = 0; h < code->words[1]; h++, data += 64, at += 16, last = now) {
+            now = _mm512_loadu_si512(data);
+            const __m512i across = follow(last, now, 2);
+            CRUMB_WORD(ADD, last, now, across);
+        }
+        square = _mm512_add_ps(square, many_end(&sums, count, code, queries, 1));
     }
-    square = _mm512_add_ps(square, many_end(&sums, count, code, queries, 1));
-    many_start(&sums, count);
-    for (uint32_t h = 0; h < code->words[2]; h++, data += 64, at += 32, last = now) {
-        now = _mm512_loadu_si512(data);
-        const __m512i across = follow(last, now, 3);
-        BIT_WORD(ADD, last, now, across);
+    if (code->words[2] > 0) {
+        many_start(&sums, count);
+        for (uint32_t h = 0; h < code->words[2]; h++, data += 64, at += 32, last = now) {
+            now = _mm512_loadu_si512(data);
+            const __m512i across = follow(last, now, 3);
+            BIT_WORD(ADD, last, now, across);
+        }
+        square = _mm512_add_ps(square, many_end(&sums, count, code, queries, 2));
     }
-    square = _mm512_add_ps(square, many_end(&sums, count, code, queries, 2));
     const __m512 gain = _mm512_permutexvar_ps(selected, _mm512_loadu_ps(code->gains));
     const __m512 half = _mm512_mul_ps(_mm512_set1_ps(-0.5f), gain);
     KERNEL_UNROLL
