@@ -60,8 +60,8 @@ static gosset_status run(apply *self, gosset__work_fn work, const char *name) {
     const size_t workers = gosset__pool_threads(pool);
     self->scratch_size = (gosset__model_scratch_size(model, vectors->count) + 63) / 64 * 64;
     self->scratch = gosset__alloc_array(&model->env, workers, self->scratch_size + 64);
-    self->rows = gosset__alloc_array(&model->env, self->codes ? workers * ROWS_PER_ITEM : 1,
-                                     gosset__codec_dimension(model->codec) * sizeof(float));
+    const size_t rows = !self->codes ? 1 : items > 1 ? workers * ROWS_PER_ITEM : vectors->count + 1;
+    self->rows = gosset__alloc_array(&model->env, rows, gosset__codec_dimension(model->codec) * sizeof(float));
     GOSSET_REQUIRE(self->scratch && self->rows, GOSSET_E_NO_MEMORY, "%s: no memory for activations", name);
     GOSSET_TRY(gosset__pool_run(pool, items, work, self));
 out:

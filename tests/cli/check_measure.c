@@ -228,6 +228,25 @@ START_TEST(codes_report) {
 }
 END_TEST
 
+/* Without queries: how long coding takes, many vectors a call and one. */
+START_TEST(coding_times) {
+    const json_t *json = run_json("codes", "--model", "map.model", "--base", "base.fvecs", NULL)->json;
+    const json_t *rows = json_object_get(json, "coding");
+    ck_assert_ptr_null(json_object_get(json, "lattice"));
+    ck_assert_uint_eq(json_array_size(rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *row = json_array_get(rows, i);
+        ck_assert_int_eq(count_of(row, "rows_per_call"), i == 1 ? 1 : BASE_COUNT < 1024 ? BASE_COUNT : 1024);
+        ck_assert_double_gt(real_of(row, "map_us"), 0);
+        ck_assert_double_gt(real_of(row, "cell_us"), 0);
+        ck_assert_double_eq_tol(real_of(row, "map_us") + real_of(row, "cell_us") + real_of(row, "code_us"),
+                                real_of(row, "all_us"), 1e-6);
+    }
+    ck_assert_int_eq(
+        run_tool("codes", "--model", "map.model", "--base", "base.fvecs", "--truth", "truth.ivecs", NULL)->code, 2);
+}
+END_TEST
+
 TCase *measure_cases(void) {
     TCase *cases = tcase_create("measure");
     tcase_add_test(cases, bench_rows);
@@ -238,5 +257,6 @@ TCase *measure_cases(void) {
     tcase_add_test(cases, bench_without_gnuplot);
     tcase_add_test(cases, codes_are_right);
     tcase_add_test(cases, codes_report);
+    tcase_add_test(cases, coding_times);
     return cases;
 }
