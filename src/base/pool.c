@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOKS = 1000 }; /* before sleeping; some 50 us */
+enum { LOOKS = 6000 }; /* before sleeping; 100 to 300 us: being woken takes 30 to 50 */
 
 typedef struct worker {
     gosset__pool *pool;
@@ -44,7 +44,8 @@ struct gosset__pool {
     atomic_uint_fast64_t generation; /* of the current run; it and the next three change under the mutex only */
     atomic_uint busy;                /* workers taking part */
     atomic_int stopping;
-    int open; /* the run may still be joined */
+    int open;      /* the run may still be joined */
+    int backwards; /* the way of placed runs through their shares */
     run run;
     worker workers[]; /* the last is the caller */
 };
@@ -77,15 +78,20 @@ static void run_items(run *self, uint32_t worker_index) {
     }
 }
 
-/* Each worker its share, the same in every run of as many items; then what others have not begun. */
+/*
+ * Each worker its share, the same in every run of as many items; then what others have not begun. Every other run goes
+ * through the shares backwards: what a run had in its hands last is still in cache when the next one begins.
+ */
 static void run_share(gosset__pool *pool, uint32_t index) {
     run *self = &pool->run;
     for (uint32_t k = 0; k < pool->threads; k++) {
         worker *owner = &pool->workers[(index + k) % pool->threads];
+        const size_t first = self->count * owner->index / pool->threads;
         const size_t end = self->count * (owner->index + 1) / pool->threads;
         for (;;) {
-            const size_t item = atomic_fetch_add_explicit(&owner->next, 1, memory_order_relaxed);
-            if (item >= end) break;
+            const size_t next = atomic_fetch_add_explicit(&owner->next, 1, memory_order_relaxed);
+            if (next >= end) break;
+            const size_t item = pool->backwards ? first + end - 1 - next : next;
             gosset_status status = self->work(self->context, item, index);
             if (status != GOSSET_OK) note_failure(self, item, status);
         }
@@ -208,6 +214,7 @@ static gosset_status share_out(gosset__pool *pool, size_t count, int placed, gos
     pthread_mutex_lock(&pool->mutex);
     run_set(&pool->run, count, placed, work, context, &pool->mutex);
     for (uint32_t i = 0; i < pool->threads; i++) atomic_store(&pool->workers[i].next, count * i / pool->threads);
+    if (placed) pool->backwards = !pool->backwards;
     pool->open = 1;
     pool->generation++;
     pthread_cond_broadcast(&pool->start);

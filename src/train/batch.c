@@ -9,6 +9,7 @@ void gosset__batch_order(gosset__trainer *trainer, uint64_t epoch) {
     gosset__rng rng = gosset__trainer_rng(trainer->settings.seed, GOSSET__STREAM_EPOCH, epoch);
     for (size_t i = 0; i < trainer->learn.count; i++) trainer->order[i] = (uint32_t)i;
     gosset__rng_shuffle(&rng, trainer->order, trainer->learn.count);
+    trainer->drawn = 0;
 }
 
 /* Members [first, first + count) of neighbourhood `anchor`: different entries of a list, as far as it goes. */
@@ -29,6 +30,8 @@ static void draw_members(gosset__trainer *trainer, gosset__rng *rng, size_t anch
 void gosset__batch_draw(gosset__trainer *trainer, uint64_t step) {
     const gosset__loss_ops *loss = trainer->settings.loss;
     const gosset__learn *learn = &trainer->learn;
+    if (trainer->drawn == step + 1) return;
+    trainer->drawn = step + 1;
     size_t anchors = trainer->batch.anchors;
     size_t first = (size_t)(step % trainer->steps_per_epoch) * anchors;
     gosset__rng rng = gosset__trainer_rng(trainer->settings.seed, GOSSET__STREAM_STEP, step);

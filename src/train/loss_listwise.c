@@ -15,11 +15,11 @@
  * and its part of everybody's.
  */
 #include "base/status.h"
-#include "train/blas.h"
 #include "train/lanes.h"
 #include "train/loss.h"
 #include "train/numeric.h"
 #include "train/pairs.h"
+#include "train/panels.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,12 +33,15 @@ static const float DISTANCE_MIN = 1e-12f; /* where the whole batch is duplicates
 static const float NOTHING = -1e30f;      /* similarity of what is not to be ranked */
 static const float EXPONENT_MIN = -50;    /* less is 0: products of smaller weights would be denormal, and slow */
 
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 typedef struct listwise {
     const gosset__loss_batch *batch;
     size_t stride, blocks;
     double *values; /* rows */
     float *norms;   /* rows: |x_i|^2 */
     float *points;  /* dimension x stride: as columns */
+    float *panels;  /* inputs as columns, packed */
     float *parts;   /* blocks x dimension x stride: what blocks add to the gradients of all rows, as columns */
     float *own;     /* of a worker: ROW_BLOCK x stride of targets, SUB_BLOCK x stride of coefficients */
 } listwise;
@@ -52,10 +55,10 @@ static size_t blocks_of(size_t rows) {
 }
 
 static size_t scratch_size(size_t anchors, size_t members, uint32_t features, uint32_t dimension, uint32_t threads) {
-    (void)features;
     const size_t rows = anchors * members, stride = stride_of(rows);
     return 2 * rows /* doubles */ + gosset__spread_scratch_size(anchors) + stride +
-           (1 + blocks_of(rows)) * dimension * stride + (size_t)threads * (ROW_BLOCK + SUB_BLOCK) * stride;
+           gosset__panels_size(features, rows) + (1 + blocks_of(rows)) * dimension * stride +
+           (size_t)threads * (ROW_BLOCK + SUB_BLOCK) * stride;
 }
 
 /* Norms and columns of a block's rows. */
@@ -79,70 +82,87 @@ GOSSET__WIDE_FUSED static void prepare_rows(const listwise *self, size_t first, 
 static gosset_status prepare_block(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const listwise *self = context;
-    const size_t rows = self->batch->rows, first = item * ROW_BLOCK;
-    prepare_rows(self, first, rows - first < ROW_BLOCK ? rows - first : ROW_BLOCK);
+    const size_t rows = self->batch->rows, features = self->batch->features, first = item * ROW_BLOCK;
+    const size_t count = rows - first < ROW_BLOCK ? rows - first : ROW_BLOCK;
+    prepare_rows(self, first, count);
+    gosset__panels_pack_turned(features, count, self->batch->inputs + first * features,
+                               self->panels + first * features);
     return GOSSET_OK;
 }
 
-/* |x_i|^2 - |x_i - x_j|^2 from inner products; gives their mean over the batch. */
-GOSSET__WIDE_FUSED static float compare_inputs(size_t rows, const float *norms, float *p) {
-    gosset__lanes sums = {0};
-    float sum = 0;
-    for (size_t j = 0; j < rows; j++) p[j] = 2 * p[j] - norms[j];
-    for (size_t j = 0; j + LANES <= rows; j += LANES) sums += GOSSET__LOAD(p + j);
-    for (size_t j = rows / LANES * LANES; j < rows; j++) sum += p[j];
-    for (size_t t = 0; t < LANES; t++) sum += sums[t];
-    return sum / (float)rows;
+/* Of a row's similarities |x_i|^2 - |x_i - x_j|^2: their sum, and the largest but for the row itself and its copies. */
+typedef struct comparison {
+    float sums[LANES], largest[LANES];
+} comparison;
+
+ALWAYS_INLINE void compare_some(size_t count, uint32_t self_id, const uint32_t *ids, const float *norms, float *p,
+                                comparison *of) {
+    for (size_t t = 0; t < count; t++) {
+        const float similarity = 2 * p[t] - norms[t], kept = ids[t] == self_id ? NOTHING : similarity;
+        of->sums[t] += similarity;
+        of->largest[t] = kept > of->largest[t] ? kept : of->largest[t];
+        p[t] = kept;
+    }
+}
+
+/* From inner products of the row's input; what is not to be ranked becomes NOTHING. */
+GOSSET__WIDE_FUSED static void compare(size_t rows, uint32_t self_id, const uint32_t *ids, const float *norms, float *p,
+                                       comparison *of) {
+    const size_t whole = rows / LANES * LANES;
+    comparison own = {.sums = {0}};
+    for (size_t t = 0; t < LANES; t++) own.largest[t] = NOTHING;
+    for (size_t j = 0; j < whole; j += LANES) compare_some(LANES, self_id, ids + j, norms + j, p + j, &own);
+    compare_some(rows - whole, self_id, ids + whole, norms + whole, p + whole, &own);
+    *of = own;
+}
+
+typedef struct softening {
+    size_t rows, stride;
+    uint32_t self_id;
+    float largest, truth_sharpness, sharpness;
+} softening;
+
+/* Sums of a row: of the weights of the truth, of these times the scores, of the weights of the scores. */
+typedef struct totals {
+    float truth[LANES], products[LANES], scores[LANES];
+} totals;
+
+ALWAYS_INLINE void soften_some(size_t count, const softening *s, const uint32_t *ids, float *p, float *q,
+                               totals *sums) {
+    for (size_t t = 0; t < count; t++) {
+        const float exponent = (p[t] - s->largest) * s->truth_sharpness, power = gosset__exp_negative(exponent);
+        const float truth = exponent > EXPONENT_MIN ? power : 0.0f, score = q[t];
+        const float weight = gosset__exp_negative((score - 1) * s->sharpness);
+        const float kept = ids[t] == s->self_id ? 0.0f : weight;
+        p[t] = truth;
+        q[t] = kept;
+        sums->truth[t] += truth;
+        sums->products[t] += truth * score;
+        sums->scores[t] += kept;
+    }
 }
 
 /*
- * One row of similarities to exact softmax weights exp(sharpness (p - largest)), unnormalised; the row itself and its
- * copies get none. Gives the sum of the weights, and of the weights times the scores q.
+ * A row to softmax weights, unnormalised: the truth exp(sharpness (p - largest)), the scores exp(sharpness (q - 1)),
+ * since both ends of a pair have length 1 and no score is larger. The row itself and its copies get none.
  */
-GOSSET__WIDE_FUSED static void soften_targets(size_t rows, size_t stride, uint32_t self_id, const uint32_t *ids,
-                                              float sharpness, const float *q, float *p, float totals[2]) {
-    for (size_t j = 0; j < rows; j++) p[j] = ids[j] == self_id ? NOTHING : p[j];
-    for (size_t j = rows; j < stride; j++) p[j] = NOTHING;
-    gosset__lanes top = GOSSET__LOAD(p), sums = {0}, products = {0};
-    for (size_t j = LANES; j < stride; j += LANES) {
-        const gosset__lanes here = GOSSET__LOAD(p + j);
-        const gosset__lanes_mask more = here > top;
-        top = (gosset__lanes)((more & (gosset__lanes_mask)here) | (~more & (gosset__lanes_mask)top));
-    }
-    float largest = NOTHING;
-    for (size_t t = 0; t < LANES; t++) largest = top[t] > largest ? top[t] : largest;
-    for (size_t j = 0; j < stride; j++) {
-        const float exponent = (p[j] - largest) * sharpness, power = gosset__exp_negative(exponent);
-        p[j] = exponent > EXPONENT_MIN ? power : 0.0f;
-    }
-    for (size_t j = 0; j < stride; j += LANES) {
-        sums += GOSSET__LOAD(p + j);
-        products += GOSSET__LOAD(p + j) * GOSSET__LOAD(q + j);
-    }
-    totals[0] = totals[1] = 0;
-    for (size_t t = 0; t < LANES; t++) {
-        totals[0] += sums[t];
-        totals[1] += products[t];
-    }
-}
-
-/* exp(sharpness (q - 1)): both ends of a pair have length 1, so no score is larger. Gives the sum. */
-GOSSET__WIDE_FUSED static float soften_scores(size_t rows, size_t stride, uint32_t self_id, const uint32_t *ids,
-                                              float sharpness, float *q) {
-    gosset__lanes sums = {0};
-    float sum = 0;
-    for (size_t j = 0; j < rows; j++) {
-        const float power = gosset__exp_negative((q[j] - 1) * sharpness);
-        q[j] = ids[j] == self_id ? 0.0f : power;
-    }
-    for (size_t j = rows; j < stride; j++) q[j] = 0;
-    for (size_t j = 0; j < stride; j += LANES) sums += GOSSET__LOAD(q + j);
-    for (size_t t = 0; t < LANES; t++) sum += sums[t];
-    return sum;
+GOSSET__WIDE_FUSED static void soften(const softening *s, const uint32_t *ids, float *p, float *q, totals *sums) {
+    const size_t whole = s->rows / LANES * LANES;
+    totals own = {{0}, {0}, {0}};
+    for (size_t j = 0; j < whole; j += LANES) soften_some(LANES, s, ids + j, p + j, q + j, &own);
+    soften_some(s->rows - whole, s, ids + whole, p + whole, q + whole, &own);
+    for (size_t j = s->rows; j < s->stride; j++) p[j] = q[j] = 0;
+    *sums = own;
 }
 
 GOSSET__WIDE_FUSED static void combine(size_t stride, float factor_q, float factor_p, const float *p, float *q) {
     for (size_t j = 0; j < stride; j++) q[j] = factor_q * q[j] - factor_p * p[j];
+}
+
+static float add_up(const float *sums) {
+    float sum = 0;
+    for (size_t t = 0; t < LANES; t++) sum += sums[t];
+    return sum;
 }
 
 /* Row r of the batch: scores become d loss / d <z_r, c_j>. */
@@ -151,19 +171,25 @@ static void rank_row(const listwise *self, size_t r, float *p, float *q) {
     const size_t rows = batch->rows;
     const float sharpness = 2.0f / TEMPERATURE; /* -|z - c|^2 = 2 <z, c> - 2 on the sphere */
     const float step = sharpness / (float)rows;
-    const float mean = self->norms[r] - compare_inputs(rows, self->norms, p);
+    comparison of;
+    compare(rows, batch->ids[r], batch->ids, self->norms, p, &of);
+    const float mean = self->norms[r] - add_up(of.sums) / (float)rows;
     const float least = CONTRAST_MIN * mean > DISTANCE_MIN ? CONTRAST_MIN * mean : DISTANCE_MIN;
     const float contrast = mean - batch->radii[r] > least ? mean - batch->radii[r] : least;
-    float totals[2];
-    soften_targets(rows, self->stride, batch->ids[r], batch->ids, CONTRAST / contrast, q, p, totals);
-    const float sum = soften_scores(rows, self->stride, batch->ids[r], batch->ids, sharpness, q);
+    float largest = NOTHING;
+    for (size_t t = 0; t < LANES; t++) largest = of.largest[t] > largest ? of.largest[t] : largest;
+    const softening settings = {rows, self->stride, batch->ids[r], largest, CONTRAST / contrast, sharpness};
+    totals sums;
+    soften(&settings, batch->ids, p, q, &sums);
+    const float truth = add_up(sums.truth), sum = add_up(sums.scores);
     if (!(sum > 0)) { /* nothing but copies of itself: no ranking */
         memset(q, 0, self->stride * sizeof *q);
         self->values[r] = 0;
         return;
     }
-    self->values[r] = log((double)sum) + (double)sharpness - (double)sharpness * (double)totals[1] / (double)totals[0];
-    combine(self->stride, step / sum, step / totals[0], p, q);
+    self->values[r] =
+        log((double)sum) + (double)sharpness - (double)sharpness * (double)add_up(sums.products) / (double)truth;
+    combine(self->stride, step / sum, step / truth, p, q);
 }
 
 /* A pair's coefficient moves both its ends: gradient of z_i = sum_j a_ij c_j + a_ji z_j. */
@@ -174,8 +200,8 @@ static gosset_status rank_block(void *context, size_t item, uint32_t worker) {
     const size_t end = rows - first < ROW_BLOCK ? rows : first + ROW_BLOCK;
     float *targets = self->own + worker * (ROW_BLOCK + SUB_BLOCK) * stride, *scores = targets + ROW_BLOCK * stride;
     float *part = self->parts + item * dimension * stride;
-    gosset__product_bt_to(end - first, rows, batch->features, batch->inputs + first * batch->features, batch->inputs,
-                          targets, stride);
+    gosset__panels_product(end - first, rows, batch->features, batch->inputs + first * batch->features, self->panels,
+                           targets, stride);
     memset(part, 0, dimension * stride * sizeof *part);
     for (size_t at = first; at < end; at += SUB_BLOCK) {
         const size_t count = end - at < SUB_BLOCK ? end - at : SUB_BLOCK;
@@ -213,7 +239,8 @@ static gosset_status value_and_gradient(const gosset__loss_batch *batch, double 
     self.values = (double *)(void *)batch->scratch;
     self.norms = batch->scratch + 2 * rows;
     self.points = self.norms + stride;
-    self.parts = self.points + columns;
+    self.panels = self.points + columns;
+    self.parts = self.panels + gosset__panels_size(batch->features, rows);
     self.own = self.parts + self.blocks * columns;
     float *spread_scratch = self.own + (size_t)gosset__pool_threads(batch->pool) * (ROW_BLOCK + SUB_BLOCK) * stride;
     gosset_status status;

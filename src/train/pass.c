@@ -1,6 +1,7 @@
 /*
  * The batch is cut into blocks of rows; a worker takes the same blocks through every phase, so that they stay in its
- * cache. Only sums over the batch make it wait for the others: the statistics of batch normalisation, forward and back.
+ * cache. It waits for the others where weights are packed, and where sums over the batch are needed: the statistics of
+ * batch normalisation, forward and back.
  * Blocks and the order in which they are added up depend on the shape alone, so the bits do not depend on the number of
  * threads.
  */
@@ -8,6 +9,7 @@
 #include "base/status.h"
 #include "train/layer.h"
 #include "train/numeric.h"
+#include "train/panels.h"
 
 #include <string.h>
 
@@ -30,10 +32,11 @@ typedef struct buffer {
     size_t count;
 } buffer;
 
-enum { BUFFERS = 16 };
+enum { BUFFERS = 19 };
 
 static void list_buffers(gosset__pass *pass, buffer out[BUFFERS]) {
     const size_t width = pass->shape.width, hidden = pass->rows * width, output = pass->rows * pass->shape.output;
+    const size_t square = gosset__panels_size(width, width), block = gosset__panels_size(pass->block_rows, width);
     const buffer all[BUFFERS] = {{&pass->x, pass->rows * pass->shape.features},
                                  {&pass->z, output},
                                  {&pass->dz, output},
@@ -41,7 +44,6 @@ static void list_buffers(gosset__pass *pass, buffer out[BUFFERS]) {
                                  {&pass->h1, hidden},
                                  {&pass->u2, hidden},
                                  {&pass->h2, hidden},
-                                 {&pass->dh1, hidden},
                                  {&pass->dh2, hidden},
                                  {&pass->norms, pass->rows},
                                  {&pass->inverse1, width},
@@ -49,6 +51,10 @@ static void list_buffers(gosset__pass *pass, buffer out[BUFFERS]) {
                                  {&pass->moments, 2 * pass->blocks * width},
                                  {&pass->mean, width},
                                  {&pass->slope, width},
+                                 {&pass->panels1, gosset__panels_size(pass->shape.features, width)},
+                                 {&pass->panels2, square},
+                                 {&pass->panels2_turned, square},
+                                 {&pass->own, gosset__pool_threads(pass->pool) * block},
                                  {&pass->partial, pass->blocks * pass->parameter_count}};
     memcpy(out, all, sizeof all);
 }
@@ -93,12 +99,30 @@ static piece piece_of(const gosset__pass *pass, size_t item) {
 
 /* ---- forward -------------------------------------------------------------------------------- */
 
+/* A panel of the weights of each hidden layer, and a block of the rows. */
+static gosset_status pack(void *context, size_t item, uint32_t worker) {
+    (void)worker;
+    const job *self = context;
+    const gosset__pass *p = self->pass;
+    const size_t width = p->shape.width, features = p->shape.features, first = item * GOSSET__PANEL;
+    if (item < p->blocks && p->fill) {
+        const piece r = piece_of(p, item);
+        p->fill(p->fill_context, r.first, r.count, p->x + r.first * features);
+    }
+    if (first >= width) return GOSSET_OK;
+    const size_t count = width - first < GOSSET__PANEL ? width - first : GOSSET__PANEL, at = first * width;
+    gosset__panels_pack(features, count, self->parameters->w1 + first, width, p->panels1 + first * features);
+    gosset__panels_pack(width, count, self->parameters->w2 + first, width, p->panels2 + at);
+    gosset__panels_pack_turned(width, count, self->parameters->w2 + at, p->panels2_turned + at);
+    return GOSSET_OK;
+}
+
 /* x w, and the moments of its columns. */
-static void forward_hidden(const gosset__pass *p, size_t item, piece r, size_t in, const float *x, const float *w,
+static void forward_hidden(const gosset__pass *p, size_t item, piece r, size_t in, const float *x, const float *panels,
                            float *u) {
     const size_t width = p->shape.width;
     float *mean = p->moments + 2 * item * width;
-    gosset__linear_forward(r.count, in, width, x + r.first * in, w, NULL, 0, u + r.first * width);
+    gosset__panels_product(r.count, width, in, x + r.first * in, panels, u + r.first * width, width);
     gosset__column_moments(r.count, width, 0, width, u + r.first * width, mean, mean + width);
 }
 
@@ -107,9 +131,7 @@ static gosset_status forward_first(void *context, size_t item, uint32_t worker) 
     const job *self = context;
     const gosset__pass *p = self->pass;
     const piece r = piece_of(p, item);
-    const size_t features = p->shape.features;
-    if (p->fill) p->fill(p->fill_context, r.first, r.count, p->x + r.first * features);
-    forward_hidden(p, item, r, features, p->x, self->parameters->w1, p->u1);
+    forward_hidden(p, item, r, p->shape.features, p->x, p->panels1, p->u1);
     return GOSSET_OK;
 }
 
@@ -121,7 +143,7 @@ static gosset_status forward_second(void *context, size_t item, uint32_t worker)
     const size_t width = p->shape.width, at = r.first * width;
     gosset__norm_relu_forward(r.count, width, p->mean, p->inverse1, self->parameters->gamma1, self->parameters->beta1,
                               p->u1 + at, p->h1 + at);
-    forward_hidden(p, item, r, width, p->h1, self->parameters->w2, p->u2);
+    forward_hidden(p, item, r, width, p->h1, p->panels2, p->u2);
     return GOSSET_OK;
 }
 
@@ -145,7 +167,9 @@ static gosset_status forward_last(void *context, size_t item, uint32_t worker) {
 gosset_status gosset__pass_forward(gosset__pass *pass, const gosset__parameters *parameters) {
     job self = {pass, parameters};
     const size_t width = pass->shape.width;
+    const size_t panels = (width + GOSSET__PANEL - 1) / GOSSET__PANEL;
     gosset_status status;
+    GOSSET_TRY(gosset__pool_run_placed(pass->pool, panels > pass->blocks ? panels : pass->blocks, pack, &self));
     GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, forward_first, &self));
     gosset__moments_join(pass->rows, pass->block_rows, width, pass->moments, pass->mean, pass->inverse1);
     GOSSET_TRY(gosset__pool_run_placed(pass->pool, pass->blocks, forward_second, &self));
@@ -179,31 +203,39 @@ static gosset_status backward_last(void *context, size_t item, uint32_t worker) 
     return GOSSET_OK;
 }
 
+/* dw = x^T du of a block's rows */
+static void backward_weight(const gosset__pass *p, uint32_t worker, piece r, size_t in, const float *x, const float *du,
+                            float *dw) {
+    const size_t width = p->shape.width;
+    float *panels = p->own + worker * gosset__panels_size(p->block_rows, width);
+    gosset__panels_pack(r.count, width, du + r.first * width, width, panels);
+    gosset__panels_product_at(in, width, r.count, x + r.first * in, panels, dw);
+}
+
 static gosset_status backward_second(void *context, size_t item, uint32_t worker) {
-    (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
     const gosset__parameters g = partial_of(p, item);
     const piece r = piece_of(p, item);
     const size_t width = p->shape.width, at = r.first * width;
+    float *dh1 = p->u2 + at; /* whose values are used up here */
     gosset__norm_backward(r.count, width, self->parameters->gamma2, p->inverse2, p->slope, p->mean, p->u2 + at,
                           p->dh2 + at);
-    gosset__linear_backward_weight(r.count, width, width, 0, width, p->h1 + at, p->dh2 + at, g.w2);
-    gosset__linear_backward_input(r.count, width, width, p->dh2 + at, self->parameters->w2, p->dh1 + at);
-    gosset__norm_relu_backward_sums(r.count, width, p->u1 + at, p->h1 + at, p->dh1 + at, g.gamma1, g.beta1);
+    backward_weight(p, worker, r, width, p->h1, p->dh2, g.w2);
+    gosset__panels_product(r.count, width, width, p->dh2 + at, p->panels2_turned, dh1, width);
+    gosset__norm_relu_backward_sums(r.count, width, p->u1 + at, p->h1 + at, dh1, g.gamma1, g.beta1);
     return GOSSET_OK;
 }
 
 static gosset_status backward_first(void *context, size_t item, uint32_t worker) {
-    (void)worker;
     const job *self = context;
     const gosset__pass *p = self->pass;
     const gosset__parameters g = partial_of(p, item);
     const piece r = piece_of(p, item);
-    const size_t width = p->shape.width, features = p->shape.features, at = r.first * width;
+    const size_t width = p->shape.width, at = r.first * width;
     gosset__norm_backward(r.count, width, self->parameters->gamma1, p->inverse1, p->slope, p->mean, p->u1 + at,
-                          p->dh1 + at);
-    gosset__linear_backward_weight(r.count, features, width, 0, features, p->x + r.first * features, p->dh1 + at, g.w1);
+                          p->u2 + at);
+    backward_weight(p, worker, r, p->shape.features, p->x, p->u2, g.w1);
     return GOSSET_OK;
 }
 

@@ -15,10 +15,13 @@ typedef struct gosset__pass {
     float *dz;                 /* rows x output: the caller fills it; used up by the way back */
     void (*fill)(void *context, size_t first, size_t count, float *x); /* NULL: x is there */
     void *fill_context;
-    /* between: normalised values and activations of the hidden layers, their gradients, per row and per column */
-    float *u1, *h1, *u2, *h2, *dh1, *dh2, *norms, *inverse1, *inverse2;
+    /* between: normalised values and activations of the hidden layers, their gradients (those of the first take the
+       place of u2), per row and per column */
+    float *u1, *h1, *u2, *h2, *dh2, *norms, *inverse1, *inverse2;
     float *moments;      /* blocks x 2 x width: of the columns of a hidden layer */
     float *mean, *slope; /* width: of a layer's values; of its gradients and of their products with the values */
+    float *panels1, *panels2, *panels2_turned; /* weights of the hidden layers, packed */
+    float *own;                                /* of a worker: a block of gradients, packed */
     size_t parameter_count;
     float *partial; /* blocks x parameters: gradients of the blocks */
 } gosset__pass;

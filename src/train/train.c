@@ -167,10 +167,15 @@ typedef struct update {
     size_t matrices, matrix_blocks;
 } update;
 
+/* The first item is the next batch: one thread's work, best done beside what others can do. */
 static gosset_status update_block(void *context, size_t item, uint32_t worker) {
     (void)worker;
     const update *self = context;
     gosset__trainer *t = self->trainer;
+    if (item-- == 0) {
+        if ((t->step + 1) % t->steps_per_epoch != 0) gosset__batch_draw(t, t->step + 1);
+        return GOSSET_OK;
+    }
     int decay = item < self->matrix_blocks;
     size_t first = decay ? item * UPDATE_BLOCK : self->matrices + (item - self->matrix_blocks) * UPDATE_BLOCK;
     size_t end = decay ? self->matrices : t->parameter_count;
@@ -197,8 +202,8 @@ static gosset_status train_step(gosset__trainer *trainer, double *loss) {
                    "gosset_train: step %llu: the loss is no longer finite; a smaller learning_rate than %g may help",
                    (unsigned long long)trainer->step, (double)trainer->settings.learning_rate);
     GOSSET_TRY(gosset__pass_backward(&trainer->pass, &parameters));
-    GOSSET_TRY(gosset__pool_run_placed(trainer->pool, self.matrix_blocks + (others + UPDATE_BLOCK - 1) / UPDATE_BLOCK,
-                                       update_block, &self));
+    GOSSET_TRY(gosset__pool_run(trainer->pool, 1 + self.matrix_blocks + (others + UPDATE_BLOCK - 1) / UPDATE_BLOCK,
+                                update_block, &self));
     trainer->step++;
 out:
     return status;

@@ -96,6 +96,7 @@ typedef struct gosset__trainer {
     gosset__pass pass;
     gosset__loss_batch batch;
     uint32_t *batch_ids, *order;
+    uint64_t drawn; /* 1 + the step whose batch batch_ids holds; 0 = none */
     float *batch_radii;
     float *loss_scratch;
     float *points, *cosines; /* with quantization in the loop: of the batch; a sample of the cell lattice's angles */

@@ -57,6 +57,7 @@ int main(void) {
     gosset__blas_hold();
     SRunner *runner = srunner_create(gradients_suite());
     srunner_add_suite(runner, neighbours_suite());
+    srunner_add_suite(runner, panels_suite());
     srunner_add_suite(runner, model_file_suite());
     srunner_add_suite(runner, format_suite());
     srunner_add_suite(runner, queries_suite());

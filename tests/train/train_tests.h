@@ -14,6 +14,7 @@
 #include <string.h>
 
 Suite *format_suite(void);
+Suite *panels_suite(void);
 Suite *gradients_suite(void);
 Suite *learning_suite(void);
 Suite *model_file_suite(void);
