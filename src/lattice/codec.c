@@ -76,22 +76,13 @@ uint32_t gosset__codec_cell_count(const gosset__codec *codec) {
 
 /* ---- base side -------------------------------------------------------------------------------------------- */
 
-static void find_cells(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells) {
-    int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
-    gosset__wide rank;
-    for (size_t row = 0; row < count; row++, rows += codec->dimension) {
-        codec->cells->ops->nearest(codec->cells, rows, point);
-        codec->cells->ops->rank(codec->cells, point, &rank);
-        cells[row] = (uint32_t)rank.word[0];
-    }
-}
-
 void gosset__codec_encode(const gosset__codec *codec, size_t count, const float *rows, uint32_t *cells,
                           uint8_t *codes) {
     for (size_t first = 0, some; first < count; first += some) {
         const float *from = rows + first * codec->dimension;
         some = count - first < GOSSET__ENCODE_ROWS ? count - first : GOSSET__ENCODE_ROWS;
-        find_cells(codec, some, from, cells + first);
+        for (size_t row = 0; row < some; row++)
+            cells[first + row] = gosset__codec_settle(codec, from + row * codec->dimension);
         codec->ops->encode(codec, some, from, cells + first, codes + first * codec->code_size);
     }
 }
@@ -161,18 +152,21 @@ float gosset__query_values(const float *from, uint32_t count, int8_t *values) {
     return largest / 127;
 }
 
-void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
+void gosset__codec_coordinates(const gosset__codec *codec, const float *row, int32_t *coordinates) {
     const gosset_lattice *cells = codec->cells;
-    lay_out(codec, (uint8_t *)query, query);
-    gosset__codec_subject_set(codec, row, query->subject);
-    query->met = 0;
-    gosset__codec_sketch(codec, row, query);
-
     double length = 0;
     /* |<x, z>| <= |x| |z| = SCORE_LIMIT; rounding adds sum |z_i| / 2 <= sqrt(dimension norm) / 2 < 400 */
     for (uint32_t i = 0; i < cells->dimension; i++) length += (double)row[i] * row[i];
     const double scale = length > 0 ? SCORE_LIMIT / sqrt(length * cells->norm) : 0;
-    for (uint32_t i = 0; i < cells->dimension; i++) query->coordinates[i] = round_away(row[i] * scale);
+    for (uint32_t i = 0; i < cells->dimension; i++) coordinates[i] = round_away(row[i] * scale);
+}
+
+void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
+    lay_out(codec, (uint8_t *)query, query);
+    gosset__codec_subject_set(codec, row, query->subject);
+    query->met = 0;
+    gosset__codec_sketch(codec, row, &query->sketch);
+    gosset__codec_coordinates(codec, row, query->coordinates);
     query->scored = 0;
 }
 

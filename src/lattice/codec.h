@@ -1,6 +1,6 @@
 /**
- * A vector's address: its cell (nearest point of the cell lattice to the latent's first coordinates) and its code,
- * packed in fixed fields for the scan. The index sees only this.
+ * A vector's address: its cell (a point of the cell lattice near the latent's first coordinates) and its code, packed
+ * in fixed fields for the scan. The index sees only this.
  *
  * Two kinds of code:
  *   - point: the nearest point of the code lattice to the latent, as in the paper;
@@ -47,7 +47,9 @@ uint32_t gosset__codec_lead_size(const gosset__codec *codec);  /* of them, those
 uint32_t gosset__codec_cell_count(const gosset__codec *codec); /* cells are 0 .. cell_count-1 */
 
 /**
- * Cells and packed codes of rows (count x dimension, finite). Thread-safe. A packed code has 4 bytes a word:
+ * Cells and packed codes of rows (count x dimension, finite). Thread-safe. The cell is the point nearest to the latent;
+ * with residuals the least remote of those nearly as near, where the lattice can list them (gosset__lattice_ops.near).
+ * A packed code has 4 bytes a word:
  *   - point: word h, byte j: dimension 8h + j in the low nibble, 8h + 4 + j in the high one, value + 8, cut off at +-7;
  *   - residual: a code of windows, kernel/kernel.h.
  */

@@ -8,6 +8,12 @@
 /** No score of a cell is beyond, see gosset__codec_query_set; features of a sketch. */
 enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
 
+/** The first features of a vector as bytes, what one step stands for, and the squared length of all. */
+typedef struct gosset__sketch {
+    _Alignas(64) int8_t values[GOSSET__SKETCH];
+    float step, square;
+} gosset__sketch;
+
 /** What a cell leaves of a query: enough to scan its codes piece by piece. */
 struct gosset__aim {
     const void *view;
@@ -69,14 +75,18 @@ struct gosset__codec_query {
     uint32_t *positions; /* of the cells selected */
     uint64_t *items[2];  /* their score and position, while they are sorted */
     int scored;
-    _Alignas(64) int8_t sketch[GOSSET__SKETCH]; /* of its features */
-    float sketch_step, square;
+    gosset__sketch sketch;
 };
 
 /** Sketches of centroids; a query's own. */
 gosset_status gosset__codec_make_sketches(gosset__codec *codec);
 size_t gosset__codec_sketches_held(const gosset__codec *codec);
-void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__codec_query *query);
+void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__sketch *sketch);
+
+/** A row's first coordinates as whole numbers, so that cells have scores; dimension of the cell lattice. */
+void gosset__codec_coordinates(const gosset__codec *codec, const float *row, int32_t *coordinates);
+/** The cell that a row belongs to. */
+uint32_t gosset__codec_settle(const gosset__codec *codec, const float *row);
 
 /** How much of a code bounds its score. */
 void gosset__codec_split(gosset__codec *codec);

@@ -8,6 +8,12 @@
 
 enum { GOSSET__LATTICE_MAX_DIMENSION = 128, GOSSET__LATTICE_MAX_CELLS = 1 << 24 };
 
+/** A point by its rank, and its inner product with something. */
+typedef struct gosset__near {
+    uint32_t rank;
+    int32_t score;
+} gosset__near;
+
 typedef struct gosset__lattice_ops {
     const char *name;
     /**
@@ -27,6 +33,12 @@ typedef struct gosset__lattice_ops {
      */
     void (*scores)(const gosset_lattice *self, const int32_t *x, int32_t *scores, int32_t *scratch);
     size_t (*scores_scratch)(const gosset_lattice *self);
+    /**
+     * The points whose scores are at most `gap` below the best, by rank; the gap is halved until there is room for all
+     * of them, and of more that are best alike the first are taken. Magnitudes of scores are below 2^24. Returns their
+     * number; 0 if this shell is too large for it. NULL where a family has no such search.
+     */
+    uint32_t (*near)(const gosset_lattice *self, const int32_t *x, int32_t gap, uint32_t room, gosset__near *near);
 } gosset__lattice_ops;
 
 struct gosset_lattice {

@@ -228,4 +228,5 @@ const gosset__lattice_ops gosset__lattice_zn = {
     .unrank = zn_unrank,
     .scores = zn_scores,
     .scores_scratch = zn_scores_scratch,
+    .near = gosset__zn_near,
 };

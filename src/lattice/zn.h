@@ -21,5 +21,6 @@ typedef struct gosset__zn {
 } gosset__zn;
 
 void gosset__zn_nearest(const gosset_lattice *self, const float *x, int8_t *point);
+uint32_t gosset__zn_near(const gosset_lattice *self, const int32_t *x, int32_t gap, uint32_t room, gosset__near *near);
 
 #endif

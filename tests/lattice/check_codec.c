@@ -245,6 +245,75 @@ START_TEST(codes_in_groups) {
 }
 END_TEST
 
+/** A residual codec whose cells stand for anything at all. */
+enum { SPREAD = 48 };
+
+static fixture set_up_residual(const char *cells, gosset__residual *residual, float *centroids,
+                               const gosset__kernels *kernels) {
+    fixture f = {.env = default_env(1), .cells = make_lattice(cells), .codes = make_lattice("zn:10:33")};
+    gosset__rng rng = gosset__rng_make(43, 0);
+    float steps[SPREAD];
+    for (size_t i = 0; i < f.cells->point_count.word[0] * SPREAD; i++)
+        centroids[i] = i % SPREAD == 0 ? 0 : 0.2f * gosset__rng_normal(&rng);
+    for (int i = 0; i < SPREAD; i++) steps[i] = 0.2f;
+    *residual = (gosset__residual){.features = SPREAD, .centroids = centroids};
+    gosset__windows_start(&residual->windows, (uint32_t[]){2, 1, 0});
+    gosset__windows_set_steps(&residual->windows, steps);
+    gosset__windows_set_gains(&residual->windows, 1);
+    ck_assert_int_eq(gosset__codec_create(&f.codec, f.cells, f.codes, residual, &f.env, kernels), GOSSET_OK);
+    f.query = gosset__alloc(&f.env, gosset__codec_query_size(f.codec));
+    ck_assert_ptr_nonnull(f.query);
+    return f;
+}
+
+/** Of the cells whose scores are at most so far below the best, or half as far, and so on if these are too many: the
+ *  one a query at this place finds least remote. */
+static uint32_t least_remote(const fixture *f, const float *row, int32_t gap, uint32_t *best_by_score) {
+    enum { LOOKED_AT = 64, CHOICE = 32 };
+    uint32_t cells[LOOKED_AT], best = 0;
+    gosset__remoteness remoteness[LOOKED_AT];
+    gosset__codec_query_set(f->codec, row, f->query);
+    const uint32_t count = gosset__codec_probe(f->codec, f->query, LOOKED_AT, cells);
+    const int32_t *scores = gosset__codec_cell_scores(f->query);
+    gosset__codec_remoteness(f->codec, f->query, cells, count, remoteness);
+    uint32_t near = count;
+    for (; near > CHOICE; gap /= 2)
+        for (near = 1; near < count && scores[cells[near]] >= scores[cells[0]] - gap;) near++;
+    for (uint32_t i = 1; i < near; i++)
+        if ((uint64_t)remoteness[i].distance + remoteness[i].score <
+            (uint64_t)remoteness[best].distance + remoteness[best].score)
+            best = i;
+    *best_by_score = cells[0];
+    return cells[best];
+}
+
+/** Rows settle in the cell that a query at their place would look at first, which often is not the best by score. */
+START_TEST(settled_cell) {
+    static const char *const cell_specs[] = {"zn:10:6", "zn:8:12:2", "e8:8:4"};
+    float *centroids = malloc(sizeof(float) * 52020 * SPREAD);
+    gosset__residual residual;
+    for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
+        fixture f = set_up_residual(cell_specs[_i], &residual, centroids, gosset__kernels_level(level));
+        gosset__rng rng = gosset__rng_make(44, 0);
+        int moved = 0;
+        for (int n = 0; n < 300; n++) {
+            float row[10 + SPREAD];
+            uint32_t cell, own;
+            uint8_t code[64];
+            for (int i = 0; i < 10 + SPREAD; i++) row[i] = gosset__rng_normal(&rng) * (i < 10 ? 1 : 0.2f);
+            row[10] = 0;
+            gosset__codec_encode(f.codec, 1, row, &cell, code);
+            const uint32_t expected = least_remote(&f, row, f.cells->ops->near != NULL ? 1500 : 0, &own);
+            ck_assert_uint_eq(cell, expected);
+            moved += cell != own;
+        }
+        ck_assert_int_ge(moved, f.cells->ops->near != NULL ? 30 : 0);
+        tear_down(&f);
+    }
+    free(centroids);
+}
+END_TEST
+
 START_TEST(refused_pairs) {
     static const struct {
         const char *cells, *codes;
@@ -274,6 +343,7 @@ TCase *case_codec(void) {
     tcase_add_loop_test(cases, probe, 0, 5);
     tcase_add_test(cases, own_cell);
     tcase_add_test(cases, codes_in_groups);
+    tcase_add_loop_test(cases, settled_cell, 0, 3);
     tcase_add_test(cases, refused_pairs);
     return cases;
 }

@@ -138,6 +138,56 @@ START_TEST(scores_of_all_points) {
 }
 END_TEST
 
+/** What the search for near points owes, worked out from all scores. Returns how many there are. */
+static uint32_t near_by_scores(const int32_t *scores, size_t count, int32_t gap, uint32_t room, gosset__near *near) {
+    int32_t best = scores[0];
+    for (size_t r = 1; r < count; r++) best = scores[r] > best ? scores[r] : best;
+    for (;; gap /= 2) {
+        uint32_t found = 0;
+        for (size_t r = 0; r < count; r++) {
+            if (scores[r] < best - gap) continue;
+            if (found < room) near[found] = (gosset__near){(uint32_t)r, scores[r]};
+            found++;
+        }
+        if (found <= room || gap == 0) return found < room ? found : room;
+    }
+}
+
+START_TEST(near_points) {
+    static const char *const small[] = {"zn:10:6", "zn:24:3", "zn:3:9", "zn:1:4", "zn:8:12:2", "zn:12:12:1", "zn:10:8"};
+    enum { ROOM = 40 };
+    gosset_lattice *lattice = make_lattice(small[_i]);
+    gosset__rng rng = gosset__rng_make(33, (uint64_t)_i);
+    const size_t count = (size_t)lattice->point_count.word[0], scratch = lattice->ops->scores_scratch(lattice);
+    int32_t *scores = malloc(count * sizeof *scores), *rest = malloc((scratch + 1) * sizeof *rest);
+    uint32_t several = 0;
+    for (int round = 0; round < 60; round++) {
+        int32_t x[GOSSET__LATTICE_MAX_DIMENSION] = {0};
+        gosset__near expected[ROOM], found[ROOM + 1];
+        const uint32_t range = round == 0 ? 1 : round % 3 == 0 ? 5 : 20001; /* zero; many ties */
+        const uint32_t room = round % 4 == 0 ? 3 : ROOM;
+        const int32_t gap = (int32_t)gosset__rng_below(&rng, range);
+        for (uint32_t i = 0; i < lattice->dimension; i++)
+            x[i] = (int32_t)gosset__rng_below(&rng, range) - (int32_t)range / 2;
+        memset(found, 0xA5, sizeof found);
+        const gosset__near guard = found[room];
+        lattice->ops->scores(lattice, x, scores, rest);
+        const uint32_t wanted = near_by_scores(scores, count, gap, room, expected);
+        ck_assert_uint_eq(lattice->ops->near(lattice, x, gap, room, found), wanted);
+        ck_assert_mem_eq(found, expected, wanted * sizeof *found);
+        ck_assert_mem_eq(&found[room], &guard, sizeof guard);
+        several += wanted > 1;
+    }
+    ck_assert_uint_ge(several, 5);
+    free(scores);
+    free(rest);
+    gosset_lattice_free(lattice);
+    lattice = make_lattice("zn:8:4000");
+    ck_assert_uint_eq(lattice->ops->near(lattice, (int32_t[8]){1}, 0, 1, &(gosset__near){0, 0}), 0);
+    gosset_lattice_free(lattice);
+}
+END_TEST
+
 START_TEST(memory_runs_out) {
     for (size_t fail_at = 1;; fail_at++) {
         counting_allocator memory;
@@ -165,6 +215,7 @@ TCase *case_contract(void) {
     tcase_add_loop_test(cases, bad_input, 0, SPECS);
     tcase_add_loop_test(cases, zero_vector, 0, SPECS);
     tcase_add_loop_test(cases, scores_of_all_points, 0, SMALL);
+    tcase_add_loop_test(cases, near_points, 0, 7);
     tcase_add_loop_test(cases, memory_runs_out, 0, SPECS);
     return cases;
 }
