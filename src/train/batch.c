@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-enum { POOL_MAX = 64 }; /* at least the true neighbours known, and the negatives mined, of a row */
+enum {
+    POOL_MAX = 64, /* at least the true neighbours known, and the negatives mined, of a row */
+    LINE = 16,     /* floats of a cache line */
+    AHEAD = 6      /* rows */
+};
 
 void gosset__batch_order(gosset__trainer *trainer, uint64_t epoch) {
     gosset__rng rng = gosset__trainer_rng(trainer->settings.seed, GOSSET__STREAM_EPOCH, epoch);
@@ -46,12 +50,21 @@ void gosset__batch_draw(gosset__trainer *trainer, uint64_t step) {
     }
 }
 
+/* Rows lie anywhere in memory: some are asked for while others are copied. */
+static void prefetch_row(const gosset__trainer *trainer, size_t r) {
+    const float *rows = r < trainer->batch.anchors ? trainer->learn.anchors : trainer->learn.rows;
+    const size_t features = trainer->shape.features;
+    const float *row = rows + trainer->batch_ids[r] * features;
+    for (size_t j = 0; j < features; j += LINE) __builtin_prefetch(row + j);
+}
+
 void gosset__batch_fill(void *context, size_t first, size_t count, float *x) {
     gosset__trainer *trainer = context;
     const gosset__learn *learn = &trainer->learn;
     const size_t anchors = trainer->batch.anchors, features = trainer->shape.features;
     for (size_t r = first; r < first + count; r++) {
         const uint32_t id = trainer->batch_ids[r];
+        if (r + AHEAD < first + count) prefetch_row(trainer, r + AHEAD);
         const float *from = r < anchors ? learn->anchors : learn->rows;
         memcpy(x + (r - first) * features, from + (size_t)id * features, features * sizeof(float));
         trainer->batch_radii[r] = learn->radii[id];

@@ -24,7 +24,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROW_BLOCK = 128, SUB_BLOCK = 16, LANES = GOSSET__LANES };
+enum { ROW_BLOCK = 128, SUB_BLOCK = 24, LANES = GOSSET__LANES };
 
 static const float CONTRAST = 15;       /* 10 to 25 give cells as good (bench/RESULTS.md) */
 static const float CONTRAST_MIN = 0.1f; /* of the mean: of rows whose neighbours are as far as the others */
@@ -43,7 +43,7 @@ typedef struct listwise {
     float *points;  /* dimension x stride: as columns */
     float *panels;  /* inputs as columns, packed */
     float *parts;   /* blocks x dimension x stride: what blocks add to the gradients of all rows, as columns */
-    float *own;     /* of a worker: ROW_BLOCK x stride of targets, SUB_BLOCK x stride of coefficients */
+    float *own;     /* of a worker: SUB_BLOCK x stride of targets, as many coefficients */
 } listwise;
 
 static size_t stride_of(size_t rows) {
@@ -58,7 +58,7 @@ static size_t scratch_size(size_t anchors, size_t members, uint32_t features, ui
     const size_t rows = anchors * members, stride = stride_of(rows);
     return 2 * rows /* doubles */ + gosset__spread_scratch_size(anchors) + stride +
            gosset__panels_size(features, rows) + (1 + blocks_of(rows)) * dimension * stride +
-           (size_t)threads * (ROW_BLOCK + SUB_BLOCK) * stride;
+           (size_t)threads * 2 * SUB_BLOCK * stride;
 }
 
 /* Norms and columns of a block's rows. */
@@ -198,17 +198,16 @@ static gosset_status rank_block(void *context, size_t item, uint32_t worker) {
     const gosset__loss_batch *batch = self->batch;
     const size_t rows = batch->rows, stride = self->stride, dimension = batch->dimension, first = item * ROW_BLOCK;
     const size_t end = rows - first < ROW_BLOCK ? rows : first + ROW_BLOCK;
-    float *targets = self->own + worker * (ROW_BLOCK + SUB_BLOCK) * stride, *scores = targets + ROW_BLOCK * stride;
+    float *targets = self->own + worker * 2 * SUB_BLOCK * stride, *scores = targets + SUB_BLOCK * stride;
     float *part = self->parts + item * dimension * stride;
-    gosset__panels_product(end - first, rows, batch->features, batch->inputs + first * batch->features, self->panels,
-                           targets, stride);
     memset(part, 0, dimension * stride * sizeof *part);
     for (size_t at = first; at < end; at += SUB_BLOCK) {
         const size_t count = end - at < SUB_BLOCK ? end - at : SUB_BLOCK;
         const float *latents = batch->latents + at * dimension;
+        gosset__panels_product(count, rows, batch->features, batch->inputs + at * batch->features, self->panels,
+                               targets, stride);
         gosset__pairs_score(count, stride, dimension, latents, self->points, scores);
-        for (size_t i = 0; i < count; i++)
-            rank_row(self, at + i, targets + (at - first + i) * stride, scores + i * stride);
+        for (size_t i = 0; i < count; i++) rank_row(self, at + i, targets + i * stride, scores + i * stride);
         gosset__pairs_pull(count, stride, dimension, scores, self->points, batch->gradients + at * dimension);
         gosset__pairs_push(count, stride, dimension, scores, latents, part);
     }
@@ -242,7 +241,7 @@ static gosset_status value_and_gradient(const gosset__loss_batch *batch, double 
     self.panels = self.points + columns;
     self.parts = self.panels + gosset__panels_size(batch->features, rows);
     self.own = self.parts + self.blocks * columns;
-    float *spread_scratch = self.own + (size_t)gosset__pool_threads(batch->pool) * (ROW_BLOCK + SUB_BLOCK) * stride;
+    float *spread_scratch = self.own + (size_t)gosset__pool_threads(batch->pool) * 2 * SUB_BLOCK * stride;
     gosset_status status;
     double sum = 0, spread = 0;
     for (size_t t = 0; t < batch->dimension; t++)

@@ -1,7 +1,7 @@
 #include "train/panels.h"
 #include <string.h>
 
-enum { PANEL = GOSSET__PANEL, LINE = 16 /* floats of a cache line */ };
+enum { PANEL = GOSSET__PANEL };
 
 /* ---- packing -------------------------------------------------------------------------------- */
 
@@ -27,16 +27,30 @@ void gosset__panels_pack(size_t k, size_t n, const float *b, size_t stride, floa
     }
 }
 
+typedef float quad __attribute__((vector_size(4 * sizeof(float)), aligned(4), may_alias));
+
+/* Four rows of b, k apart, become four columns of a panel. */
+static inline __attribute__((always_inline)) void turn_four(size_t k, const float *b, float *panel) {
+    const quad r0 = *(const quad *)b, r1 = *(const quad *)(b + k);
+    const quad r2 = *(const quad *)(b + 2 * k), r3 = *(const quad *)(b + 3 * k);
+    const quad low01 = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), low23 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+    const quad high01 = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+    const quad high23 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+    *(quad *)panel = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+    *(quad *)(panel + PANEL) = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+    *(quad *)(panel + 2 * PANEL) = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+    *(quad *)(panel + 3 * PANEL) = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+}
+
 void gosset__panels_pack_turned(size_t k, size_t n, const float *b, float *panels) {
-    for (size_t j = 0; j < n; j += PANEL) {
-        const size_t columns = columns_from(j, n);
-        float *panel = panels + j * k;
-        if (columns < PANEL) memset(panel, 0, k * PANEL * sizeof *panel);
-        for (size_t first = 0; first < k; first += LINE) { /* a line of every column, which stay in cache */
-            const size_t end = k - first < LINE ? k : first + LINE;
-            for (size_t i = 0; i < columns; i++)
-                for (size_t t = first; t < end; t++) panel[t * PANEL + i] = b[(j + i) * k + t];
-        }
+    const size_t fours = k / 4 * 4;
+    for (size_t j = 0; j < n; j += PANEL, b += PANEL * k, panels += PANEL * k) {
+        const size_t columns = columns_from(j, n), columns_by_four = columns / 4 * 4;
+        if (columns < PANEL) memset(panels, 0, k * PANEL * sizeof *panels);
+        for (size_t t = 0; t < fours; t += 4)
+            for (size_t i = 0; i < columns_by_four; i += 4) turn_four(k, b + i * k + t, panels + t * PANEL + i);
+        for (size_t i = 0; i < columns; i++)
+            for (size_t t = i < columns_by_four ? fours : 0; t < k; t++) panels[t * PANEL + i] = b[i * k + t];
     }
 }
 
