@@ -384,11 +384,74 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, uint32_t dimension) {
     return vaddvq_s32(vaddq_s32(low, high));
 }
 
+/* ---- the search for windows ------------------------------------------------------------------ */
+
+typedef float32x4_t reals;
+enum { REALS = 4 };
+
+typedef struct step_terms {
+    float32x4_t x;
+    float weight;
+    const float *levels;
+} step_terms;
+
+INLINE step_terms make_terms(const gosset__windows *code, const uint32_t class, float x, float weight) {
+    return (step_terms){vdupq_n_f32(x), weight, code->levels[class]};
+}
+
+INLINE float32x4_t new_costs(const float *levels, float32x4_t x, float weight) {
+    const float32x4_t error = vsubq_f32(x, vld1q_f32(levels));
+    return vmulq_n_f32(vmulq_f32(error, error), weight);
+}
+
+/* What four windows from w on continue: few costs, each repeated. */
+INLINE float32x4_t continued(const float *cost, const uint32_t stride, uint32_t w) {
+    if (stride > 1) return vld1q_dup_f32(cost + (w >> stride));
+    const float32x2_t two = vld1_f32(cost + (w >> 1));
+    return vcombine_f32(vdup_lane_f32(two, 0), vdup_lane_f32(two, 1));
+}
+
+INLINE float32x4_t window_costs(const float *cost, const uint32_t stride, const step_terms *terms, uint32_t w) {
+    return vaddq_f32(continued(cost, stride, w), new_costs(terms->levels + w, terms->x, terms->weight));
+}
+
+INLINE reals lesser(reals a, reals b) {
+    return vminq_f32(a, b);
+}
+INLINE void store_reals(float *to, reals x) {
+    vst1q_f32(to, x);
+}
+
+/* The first of 16 that is no more than a value; the last if none is. */
+INLINE uint32_t first_at_most(const float *values, float most) {
+    uint32_t n = 0;
+    while (n < 15 && values[n] > most) n++;
+    return n;
+}
+
+INLINE uint32_t first_least(const float *cost) {
+    const float32x4_t low = vminq_f32(vld1q_f32(cost), vld1q_f32(cost + 4));
+    const float32x4_t high = vminq_f32(vld1q_f32(cost + 8), vld1q_f32(cost + 12));
+    return first_at_most(cost, vminvq_f32(vminq_f32(low, high)));
+}
+
+INLINE uint32_t first_of_16(const float *cost, const uint32_t stride, const float *levels, float x, float weight,
+                            float known, uint32_t n) {
+    float totals[16];
+    for (uint32_t k = 0; k < 16; k++) totals[k] = cost[(16 * k + n) >> stride];
+    for (uint32_t k = 0; k < 16; k += 4)
+        vst1q_f32(totals + k, vaddq_f32(vld1q_f32(totals + k), new_costs(levels + k, vdupq_n_f32(x), weight)));
+    return 16 * first_at_most(totals, known) + n;
+}
+
+#include "kernel/window_paths.h" /* needs the above */
+
 const gosset__kernels gosset__kernels_neon = {
     .name = "neon",
     .scan_nibble = scan_nibble,
     .window_query = window_query,
     .scan_windows = scan_windows,
+    .find_windows = find_windows,
     .dense = dense,
     .turn = turn,
     .dot_rows = dot_rows,

@@ -10,8 +10,8 @@
 #ifndef GOSSET_KERNEL_WINDOW_PATHS_H
 #define GOSSET_KERNEL_WINDOW_PATHS_H
 
-/* Streams searched at once: a step waits for the one before, another stream's does not. */
-enum { PATHS = 2, PATH_STEPS = GOSSET__WINDOWS_MAX_PLACES / 4, PATH_STATES = 128 };
+/* All streams are searched at once: a step waits for the one before, another stream's does not. */
+enum { PATHS = 4, PATH_STEPS = GOSSET__WINDOWS_MAX_PLACES / 4, PATH_STATES = 128 };
 
 /* Chains of minima, which take four cycles each: as many as there are windows for, up to four. */
 INLINE void extend(const float *cost, const uint32_t stride, const uint32_t next_stride, const step_terms *terms,
@@ -84,22 +84,21 @@ INLINE uint32_t followed(const gosset__windows *code, const float *cost, uint32_
     return found;
 }
 
-/* PATHS streams, from stream j on; what each costs is added to the sum. */
-INLINE float find_paths(const gosset__windows *code, const float *x, const float *weights, uint32_t start, uint32_t j,
-                        uint8_t *windows, float sum) {
+static float find_windows(const gosset__windows *code, const float *x, const float *weights, uint32_t start,
+                          uint8_t *windows) {
     _Alignas(64) float memory[PATHS * PATH_STEPS * PATH_STATES];
     static const float nothing[1] = {0};
-    float *costs[PATH_STEPS + 1];
+    float *costs[PATH_STEPS + 1], sum = 0;
     const uint32_t steps = gosset__window_steps(code);
     uint32_t end[PATHS];
     costs[1] = memory;
     for (uint32_t p = 0; p < PATHS; p++) {
-        const step_terms terms = make_terms(code, 0, x[j + p], weights[j + p]);
+        const step_terms terms = make_terms(code, 0, x[p], weights[p]);
         float *first = costs[1] + 16 * p;
         for (uint32_t n = 0; n < 16; n += REALS) store_reals(first + n, window_costs(nothing, 4, &terms, n));
-        for (uint32_t n = 0; n < 16 && j + p == 0; n++) first[n] = n == start ? 0 : 1e30f;
+        for (uint32_t n = 0; n < 16 && p == 0; n++) first[n] = n == start ? 0 : 1e30f;
     }
-    for (uint32_t t = 1, i = 4 + j; t < steps; t++, i += 4) {
+    for (uint32_t t = 1, i = 4; t < steps; t++, i += 4) {
         const uint32_t class = gosset__window_class(code, t);
         costs[t + 1] = costs[t] + PATHS * (256u >> (4u >> class));
         extend_paths(code, class, gosset__window_stride(code, t + 1), x + i, weights + i, costs[t], costs[t + 1]);
@@ -108,7 +107,7 @@ INLINE float find_paths(const gosset__windows *code, const float *x, const float
         end[p] = first_least(costs[steps] + 16 * p);
         sum += costs[steps][16 * p + end[p]];
     }
-    for (uint32_t t = steps - 1, i = 4 * t + j; t > 0; t--, i -= 4) {
+    for (uint32_t t = steps - 1, i = 4 * t; t > 0; t--, i -= 4) {
         const uint32_t class = gosset__window_class(code, t), next_stride = gosset__window_stride(code, t + 1);
         const uint32_t stride = 4u >> class;
         KERNEL_UNROLL
@@ -120,14 +119,7 @@ INLINE float find_paths(const gosset__windows *code, const float *x, const float
             end[p] = w >> stride;
         }
     }
-    for (uint32_t p = 0; p < PATHS; p++) windows[j + p] = (uint8_t)end[p];
-    return sum;
-}
-
-static float find_windows(const gosset__windows *code, const float *x, const float *weights, uint32_t start,
-                          uint8_t *windows) {
-    float sum = 0;
-    for (uint32_t j = 0; j < 4; j += PATHS) sum = find_paths(code, x, weights, start, j, windows, sum);
+    for (uint32_t p = 0; p < PATHS; p++) windows[p] = (uint8_t)end[p];
     return sum;
 }
 

@@ -21,7 +21,7 @@ void gosset__windows_set_steps(gosset__windows *code, const float *steps);
 /**
  * Code of x, one float per place, 0 at that of the gain: for the gain nearest to x's size and for its
  * neighbour on the side where that errs the windows of least squared error, by the Viterbi algorithm; the better ones.
- * Deterministic: the same floats give the same code on every CPU. Needs 140 KB of stack.
+ * Deterministic: the same floats give the same code on every CPU. Needs 280 KB of stack.
  */
 void gosset__windows_encode(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint8_t *out);
 
