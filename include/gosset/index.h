@@ -181,6 +181,9 @@ typedef struct gosset_completion {
 /**
  * Starts one query and does not wait for its pages: maps it, compares codes, and hands its reads to the kernel. Its
  * end is told by gosset_searcher_poll. For event loops; like every call, on the searcher's own thread.
+ * Older queries come first: when one of them is over before half of the codes are compared, the call returns, and the
+ * rest is done by the next gosset_searcher_poll or _wait with nothing to tell, or by the next gosset_searcher_submit.
+ * So poll after each submit; the descriptor of gosset_searcher_eventfd stays readable until there is nothing left.
  * @param query      one vector; copied.
  * @param ids        k; borrowed until the query is reported or the searcher freed, and so are
  * @param distances  k, or NULL.
@@ -192,7 +195,8 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_submit(gosset_searc
                                                                     const gosset_vectors *query, uint32_t k,
                                                                     uint64_t *ids, float *distances, uint64_t tag);
 /**
- * Scores pages that arrived and tells which submitted queries are over, in any order; never waits.
+ * Scores pages that arrived and tells which submitted queries are over, in any order; never waits. With none to tell
+ * of it goes on with a query whose submission returned early, and may then take as long as that.
  * @param count  how many completions were written: 0..capacity. What did not fit is told by the next call.
  * A query that failed (a damaged page) fails alone: the call is GOSSET_OK and the others go on.
  */

@@ -16,7 +16,7 @@ gosset_status gosset_searcher_submit(gosset_searcher *searcher, const gosset_vec
     request.ids = ids;
     request.distances = distances;
     request.tag = tag;
-    status = gosset__search_start(searcher->search, &request);
+    status = gosset__search_submit(searcher->search, &request);
     if (status != GOSSET_OK) {
         searcher->stats.queries--; /* it will be submitted again */
         return status;

@@ -241,9 +241,9 @@ const command command_bench = {
         "One query after the other has the lowest latency. --in-flight lets each thread work on several, which fills\n"
         "the device; --batch puts many into one call. --rate and --load add rows in which queries arrive by "
         "themselves,\n"
-        "ready or not: a latency is then counted from the arrival. --device first reads random pages and nothing "
-        "else,\n"
-        "and says what share of that rate each row used, and how long a bare batch of as many pages takes.",
+        "in one line for all threads: a latency is then counted from the arrival. --device first reads random pages\n"
+        "and nothing else, and says what share of that rate each row used, and how long a bare batch of as many pages\n"
+        "takes.",
     .example = "  gosset bench --index photos.gosset --query query.bvecs --truth truth.ivecs \\\n"
                "      --threads 1,2 --recall 0.9,0.95,0.99 --plot photos.svg\n"
                "  gosset bench --index photos.gosset --query query.bvecs --truth truth.ivecs \\\n"

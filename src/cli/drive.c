@@ -64,7 +64,7 @@ static gosset_status drive_calls(drive_work *work, gosset_searcher *searcher, si
 typedef struct flight {
     drive_work *work;
     gosset_searcher *searcher;
-    size_t row;    /* claimed and to be submitted next; queries.count when there are none left */
+    size_t row;    /* claimed and to be submitted next; queries.count: none */
     size_t flying; /* submitted and not over */
     char *sentence;
 } flight;
@@ -75,7 +75,7 @@ static void claim(flight *f) {
     if (f->row > count) f->row = count;
 }
 
-/* Submits the claimed query and claims the next. GOSSET_E_BUSY leaves it claimed. */
+/* Submits the claimed query. GOSSET_E_BUSY leaves it claimed. */
 static gosset_status submit(flight *f, double started) {
     drive_work *work = f->work;
     const measure_request *request = work->request;
@@ -86,7 +86,7 @@ static gosset_status submit(flight *f, double started) {
     if (status != GOSSET_OK) return status;
     work->started[f->row] = started;
     f->flying++;
-    claim(f);
+    f->row = request->queries.count;
     return GOSSET_OK;
 }
 
@@ -114,7 +114,10 @@ static gosset_status drive_in_flight(flight *f) {
     while (f->row < count || f->flying > 0) {
         gosset_status status = GOSSET_OK;
         if (must_stop(f->work)) return GOSSET_E_CANCELLED;
-        while (f->row < count && status == GOSSET_OK) status = submit(f, seconds_now());
+        while (f->row < count && status == GOSSET_OK) {
+            status = submit(f, seconds_now());
+            if (status == GOSSET_OK) claim(f);
+        }
         if (status == GOSSET_OK || status == GOSSET_E_BUSY) status = take_in(f, 1);
         if (status != GOSSET_OK) return status;
     }
@@ -131,30 +134,47 @@ static void sleep_until(double time, int event) {
     ppoll(&pages, 1, &most, NULL);
 }
 
-/* Exponential gaps on every thread make a Poisson process of all of them; no gaps are the same twice in a run. */
-static double gap(const measure_request *request, gosset__rng *rng) {
-    const double mean = request->threads / request->rate;
-    return request->even ? mean : -log(1 - gosset__rng_unit(rng)) * mean;
+/* Exponential gaps make a Poisson process. No two of a run are the same. */
+void drive_schedule(drive_work *work, double begin) {
+    const measure_request *request = work->request;
+    const double mean = 1 / request->rate;
+    gosset__rng rng = gosset__rng_make(1, 0);
+    for (size_t i = 0; i < request->queries.count; i++) {
+        begin += request->even ? mean : -log(1 - gosset__rng_unit(&rng)) * mean;
+        work->started[i] = begin;
+    }
 }
 
-static gosset_status drive_at_rate(flight *f, uint32_t thread) {
-    const measure_request *request = f->work->request;
-    const size_t count = request->queries.count;
-    gosset__rng rng = gosset__rng_make(1, thread);
+/* When the next query arrives that no thread has taken yet. */
+static double next_arrival(drive_work *work) {
+    const size_t row = atomic_load(&work->next);
+    return row < work->request->queries.count ? work->started[row] : seconds_now() + 1;
+}
+
+/* Queries wait in one line for whichever thread is free. */
+static int claim_arrived(flight *f) {
+    drive_work *work = f->work;
+    size_t row = atomic_load(&work->next);
+    if (row >= work->request->queries.count || seconds_now() < work->started[row]) return 0;
+    if (!atomic_compare_exchange_strong(&work->next, &row, row + 1)) return 0;
+    f->row = row;
+    return 1;
+}
+
+static gosset_status drive_at_rate(flight *f) {
+    const size_t count = f->work->request->queries.count;
     int event = -1;
     gosset_status status = gosset_searcher_eventfd(f->searcher, &event);
     prctl(PR_SET_TIMERSLACK, 1);
-    double arrival = seconds_now() + gap(request, &rng);
-    while (status == GOSSET_OK && (f->row < count || f->flying > 0)) {
+    while (status == GOSSET_OK && (f->row < count || f->flying > 0 || atomic_load(&f->work->next) < count)) {
         if (must_stop(f->work)) return GOSSET_E_CANCELLED;
         const size_t flying = f->flying;
         status = take_in(f, 0); /* first: planning takes longer than this. With none flying, too: it resets the event */
-        if (status == GOSSET_OK && f->row < count && seconds_now() >= arrival) {
-            status = submit(f, arrival);
-            if (status == GOSSET_OK) arrival += gap(request, &rng);
+        if (status == GOSSET_OK && (f->row < count || claim_arrived(f))) {
+            status = submit(f, f->work->started[f->row]);
             if (status == GOSSET_E_BUSY) status = take_in(f, 1);
         } else if (f->flying == flying) {
-            sleep_until(f->row < count ? arrival : seconds_now() + 1, event);
+            sleep_until(next_arrival(f->work), event);
         }
     }
     return status;
@@ -169,14 +189,16 @@ static void land(flight *f) {
         f->flying -= count;
 }
 
-gosset_status drive(drive_work *work, gosset_searcher *searcher, uint32_t thread, char sentence[MEASURE_SENTENCE]) {
+gosset_status drive(drive_work *work, gosset_searcher *searcher, char sentence[MEASURE_SENTENCE]) {
     const measure_request *request = work->request;
-    flight f = {.work = work, .searcher = searcher, .sentence = sentence};
+    flight f = {.work = work, .searcher = searcher, .row = request->queries.count, .sentence = sentence};
     gosset_status status;
     *sentence = 0;
-    if (request->rate > 0 || (request->in_flight > 1 && request->batch <= 1)) {
+    if (request->rate > 0) {
+        status = drive_at_rate(&f);
+    } else if (request->in_flight > 1 && request->batch <= 1) {
         claim(&f);
-        status = request->rate > 0 ? drive_at_rate(&f, thread) : drive_in_flight(&f);
+        status = drive_in_flight(&f);
     } else {
         status = drive_calls(work, searcher, request->batch > 1 ? request->batch : 1);
     }

@@ -14,14 +14,13 @@ typedef struct measure_worker {
     gosset_search_stats stats;
     gosset_status status;
     char sentence[MEASURE_SENTENCE];
-    uint32_t number;
     pthread_t thread;
     int started;
 } measure_worker;
 
 static void *run_worker(void *context) {
     measure_worker *self = context;
-    self->status = drive(self->work, self->searcher, self->number, self->sentence);
+    self->status = drive(self->work, self->searcher, self->sentence);
     if (self->status == GOSSET_OK) self->status = gosset_searcher_stats(self->searcher, &self->stats);
     if (self->status != GOSSET_OK) atomic_store(&self->work->stop, 1);
     return NULL;
@@ -126,7 +125,6 @@ static gosset_status prepare(drive_work *work, measure_worker *workers) {
     if (!workers || !work->started || !work->latency || !work->pages) return GOSSET_E_NO_MEMORY;
     for (uint32_t i = 0; i < work->request->threads && status == GOSSET_OK; i++) {
         workers[i].work = work;
-        workers[i].number = i;
         status = workers[i].status = warm_up(&workers[i]);
     }
     return status;
@@ -139,6 +137,7 @@ gosset_status measure_search(const measure_request *request, uint64_t *ids, floa
     gosset_status status = prepare(&work, workers);
     if (status == GOSSET_OK) {
         const double started = seconds_now(), cpu = cpu_seconds();
+        if (request->rate > 0) drive_schedule(&work, started);
         run_all(workers, request->threads);
         const double seconds = seconds_now() - started;
         out->cpu_us = (cpu_seconds() - cpu) / (double)request->queries.count * 1e6;

@@ -42,7 +42,6 @@ static uint32_t choose(gosset__search *s, gosset__query *query, const gosset__be
 void gosset__search_ask_early(gosset__search *search, gosset__query *query, uint32_t band, const gosset__best *rows) {
     gosset__search *s = search;
     const uint64_t started = gosset__nanoseconds();
-    uint32_t none = 0;
     if (rows->limit > GOSSET__QUERY_EARLY || rows->count < rows->limit) return;
     const uint32_t count = choose(s, query, rows, (uint32_t)rows->limit * sixteenths[band] / 16);
     const uint32_t room = GOSSET__QUERY_EARLY - query->early_count;
@@ -51,10 +50,6 @@ void gosset__search_ask_early(gosset__search *search, gosset__query *query, uint
     memcpy(query->early_buffers + query->early_count, s->free_buffers + s->free_buffer_count,
            count * sizeof *query->early_buffers);
     query->early_count += count;
-    if (s->io->ops->reap(s->io, 0, s->done, 0, &none) != GOSSET_OK) { /* nothing is on its way any more */
-        gosset__search_free_buffers(s);
-        query->early_count = 0;
-    }
     if (s->stats != NULL) s->stats->io_ns += gosset__nanoseconds() - started;
 }
 

@@ -70,88 +70,6 @@ out:
     return status;
 }
 
-void gosset__search_count(gosset__search *search, gosset__search_stats *stats) {
-    search->stats = stats;
-}
-
-uint32_t gosset__search_in_flight(const gosset__search *search) {
-    return search->reading_count + search->done_count;
-}
-
-bool gosset__search_has_room(const gosset__search *search) {
-    return gosset__search_in_flight(search) < search->in_flight;
-}
-
-/* ---- planning ------------------------------------------------------------------------------- */
-
-gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
-                                   uint64_t least, uint32_t rerank, uint32_t k, bool in_bands) {
-    gosset_status status = GOSSET_OK;
-    gosset__search *s = search;
-    const uint32_t cell_count = s->store->layout.cell_count;
-    probe = gosset__search_clamp(probe, 1, cell_count);
-    if (least > s->store->row_count) least = s->store->row_count;
-    while (true) {
-        GOSSET_TRY(gosset__search_reserve(s, probe, rerank, k));
-        gosset__candidates_query(&s->candidates, latent);
-        gosset__candidates_probe(&s->candidates, probe, reach, in_bands);
-        if (s->candidates.rows_found >= least || (reach == 0 && probe == cell_count)) break;
-        if (reach == 0) probe = probe > cell_count / 2 ? cell_count : 2 * probe;
-        reach = 0;
-    }
-out:
-    return status;
-}
-
-static gosset__query *free_query(gosset__search *s) {
-    gosset__query *query = s->queries;
-    while (query->state != GOSSET__QUERY_FREE) query++; /* there is one: has_room */
-    return query;
-}
-
-gosset_status gosset__search_check(const gosset__search *search, const gosset__search_request *request) {
-    if (request->k < 1 || request->k > GOSSET__SEARCH_MAX_K)
-        return gosset__fail(GOSSET_E_ARGUMENT, "k: expected 1 to %d, found %u", GOSSET__SEARCH_MAX_K, request->k);
-    if (request->vector_type != search->store->layout.type && request->vector_type != GOSSET_F32)
-        return gosset__fail(GOSSET_E_DIMENSION, "query: expected f32 or the type of the stored vectors");
-    return GOSSET_OK;
-}
-
-void gosset__search_count_plan(gosset__search *search) {
-    if (search->stats == NULL) return;
-    search->stats->cells_probed += search->candidates.cells_kept;
-    search->stats->codes_scanned += search->candidates.rows_found;
-}
-
-uint32_t gosset__search_rerank(const gosset__search *search, const gosset__search_request *request) {
-    const uint64_t rows = search->store->row_count;
-    return gosset__search_clamp(request->rerank < request->k ? request->k : request->rerank, 1, rows > 0 ? rows : 1);
-}
-
-gosset__query *gosset__search_new_query(gosset__search *search, const gosset__search_request *request) {
-    gosset__query *query = free_query(search);
-    query->number = search->started++;
-    query->early_count = 0;
-    query->tag = request->tag;
-    query->k = request->k;
-    query->ids = request->ids;
-    query->distances = request->distances;
-    return query;
-}
-
-void gosset__search_plan(gosset__search *search, gosset__query *query, gosset__best *rows, const void *vector,
-                         gosset_type type) {
-    gosset__search_stats *stats = search->stats;
-    if (stats != NULL) stats->candidates += rows->count;
-    gosset__query_plan(query, search->store, rows, vector, type);
-    gosset__search_end_early(search, query);
-    if (search->cache.pages == NULL) return;
-    const uint32_t kept = gosset__query_serve(query, search->store, &search->cache);
-    if (stats == NULL) return;
-    stats->cache_hits += kept;
-    stats->cache_misses += query->page_count;
-}
-
 gosset_status gosset__search_set_cache(gosset__search *search, uint64_t bytes) {
     gosset_status status = GOSSET_OK;
     gosset__cache *cache = &search->cache;
@@ -166,45 +84,16 @@ out:
     return status;
 }
 
-void gosset__search_begin(gosset__search *search, gosset__query *query, const gosset__search_request *request,
-                          gosset__best *rows) {
-    gosset__search_plan(search, query, rows, request->vector, request->vector_type);
-    search->reading_count++;
-    gosset__search_settle(search, query);
+void gosset__search_count(gosset__search *search, gosset__search_stats *stats) {
+    search->stats = stats;
 }
 
-static void scan(gosset__search *s, gosset__query *query, uint32_t rerank, bool early, gosset__best *rows) {
-    gosset__candidates_scan_begin(&s->candidates, rerank, rows);
-    for (uint32_t band = 0; band < GOSSET__BANDS; band++) {
-        gosset__candidates_scan_band(&s->candidates, band, rows);
-        if (early && band + 1 < GOSSET__BANDS) gosset__search_ask_early(s, query, band, rows);
-    }
+uint32_t gosset__search_in_flight(const gosset__search *search) {
+    return search->reading_count + search->done_count + (search->planning.query != NULL);
 }
 
-gosset_status gosset__search_start(gosset__search *search, const gosset__search_request *request) {
-    gosset_status status = GOSSET_OK;
-    gosset__search *s = search;
-    gosset__best rows;
-    const uint64_t started = gosset__nanoseconds(), reading_ns = s->stats != NULL ? s->stats->io_ns : 0;
-    GOSSET_TRY(gosset__search_check(s, request));
-    GOSSET_REQUIRE(gosset__search_has_room(s), GOSSET_E_BUSY, "searcher: %u queries are in flight, as many as may be",
-                   s->in_flight);
-    const uint32_t rerank = gosset__search_rerank(s, request);
-    const bool early = gosset__search_goes_early(s);
-    s->scan.owner = UINT64_MAX; /* the probe takes the place of the query whose codes were scanned last */
-    GOSSET_TRY(gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k,
-                                    early));
-    gosset__search_count_plan(s);
-    gosset__query *query = gosset__search_new_query(s, request);
-    if (s->store->code_sums != NULL) {
-        gosset__search_begin_codes(s, query, request, rerank);
-    } else {
-        scan(s, query, rerank, early, &rows);
-        gosset__search_begin(s, query, request, &rows);
-    }
-    if (s->stats != NULL) s->stats->scan_ns += gosset__nanoseconds() - started - (s->stats->io_ns - reading_ns);
-out:
-    return status;
+bool gosset__search_has_room(const gosset__search *search) {
+    return gosset__search_in_flight(search) < search->in_flight;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -225,6 +114,7 @@ static void fail_all(gosset__search *s, gosset_status status) {
         query->code_reads = 0;
         gosset__search_settle(s, query);
     }
+    if (s->planning.query != NULL) s->planning.query->early_count = s->planning.here_count = 0; /* asked for again */
     gosset__search_free_buffers(s);
 }
 
@@ -302,9 +192,14 @@ static void start_reads(gosset__search *s) {
     while ((query = next_batch(s, &count)) != NULL) submit(s, query, count);
 }
 
-static void take(gosset__search *s, const gosset__io_done *done) {
+void gosset__search_take(gosset__search *search, const gosset__io_done *done) {
+    gosset__search *s = search;
     const uint32_t buffer = (uint32_t)done->tag;
     gosset__query *query = &s->queries[done->tag >> 32];
+    if (query == s->planning.query) { /* whether it is wanted is decided by all codes */
+        s->planning.here[s->planning.here_count++] = *done;
+        return;
+    }
     if (buffer >= s->page_depth) {
         gosset__search_take_codes(s, done);
         return;
@@ -339,10 +234,14 @@ static void advance(gosset__search *s, bool wait) {
             fail_all(s, status);
             count = 0;
         }
-        for (uint32_t i = 0; i < count; i++) take(s, &s->done[i]);
+        for (uint32_t i = 0; i < count; i++) gosset__search_take(s, &s->done[i]);
         wait = false;
     } while (may_start_more(s));
     if (s->stats != NULL) s->stats->io_ns += gosset__nanoseconds() - started;
+}
+
+void gosset__search_look(gosset__search *search) {
+    advance(search, false);
 }
 
 /* ---- answering ------------------------------------------------------------------------------ */
@@ -367,11 +266,15 @@ uint32_t gosset__search_finish(gosset__search *search, bool wait, gosset__search
     eventfd_t value;
     if (s->event >= 0 && capacity > 0) eventfd_read(s->event, &value); /* first: what comes later signals again */
     wait = wait && capacity > 0;
-    if (s->reading_count > 0) advance(s, wait && s->done_count == 0 && !s->look_first);
+    if (s->reading_count > 0) advance(s, wait && s->done_count == 0 && !s->look_first && s->planning.query == NULL);
     s->look_first = false;
+    if (s->planning.query != NULL && s->done_count == 0) {
+        gosset__search_go_on(s, true);
+        if (s->reading_count > 0) advance(s, false);
+    }
     while (wait && s->done_count == 0 && s->reading_count > 0) advance(s, true);
     const uint32_t count = report(s, done, capacity);
-    if (s->event >= 0 && s->done_count > 0) eventfd_write(s->event, 1);
+    if (s->event >= 0 && (s->done_count > 0 || s->planning.query != NULL)) eventfd_write(s->event, 1);
     return count;
 }
 

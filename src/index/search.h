@@ -65,6 +65,9 @@ typedef struct gosset__search_done {
  * way. Other failures: the request is impossible, or memory ran out. A query that fails later is reported as such.
  */
 gosset_status gosset__search_start(gosset__search *search, const gosset__search_request *request);
+/** The same for who comes back: when another query is done before this one is planned, the rest of it is left to the
+ *  next gosset__search_finish that has nothing to report (or the next query). */
+gosset_status gosset__search_submit(gosset__search *search, const gosset__search_request *request);
 /** Whether gosset__search_start would not be refused for the number of queries. */
 bool gosset__search_has_room(const gosset__search *search);
 /** Queries started and not yet reported. */

@@ -22,6 +22,17 @@ typedef struct gosset__search_planned {
     uint32_t count, next;
 } gosset__search_planned;
 
+/** The query that is being planned. */
+typedef struct gosset__planning {
+    gosset__query *query; /* NULL: none */
+    gosset__best rows;    /* candidates of the bands so far */
+    uint32_t band;        /* to be scanned next */
+    bool early, looks;    /* it asks for pages, and pages of others are scored, after each band */
+    gosset_type vector_type;
+    uint32_t here_count;
+    gosset__io_done here[GOSSET__QUERY_EARLY]; /* its pages that came in */
+} gosset__planning;
+
 struct gosset__search {
     gosset__env env;
     const gosset__store *store;
@@ -35,6 +46,7 @@ struct gosset__search {
     gosset__candidates candidates;
     gosset__distance distance; /* of no query: what a query's begins with */
     gosset__query *queries;    /* room.in_flight */
+    gosset__planning planning;
     uint32_t reading_count, done_count;
     bool look_first;  /* pages asked for early may be here: they are scored before others are waited for */
     uint64_t started; /* queries so far */
@@ -64,6 +76,13 @@ void gosset__search_begin(gosset__search *search, gosset__query *query, const go
                           gosset__best *rows);
 /** Asks for `count` pages of a query from page `first` of it on, into the buffers it was given. */
 gosset_status gosset__search_ask(gosset__search *search, const gosset__query *query, uint32_t first, uint32_t count);
+
+/** Goes on with the query that is being planned, if there is one; `stands_back`: until another one is done. */
+void gosset__search_go_on(gosset__search *search, bool stands_back);
+/** Starts what there are buffers for and takes in what is here. */
+void gosset__search_look(gosset__search *search);
+/** What became of a read. */
+void gosset__search_take(gosset__search *search, const gosset__io_done *done);
 
 /* early.c: pages that are asked for before all codes are compared. */
 bool gosset__search_goes_early(const gosset__search *search);

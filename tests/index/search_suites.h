@@ -11,6 +11,7 @@ Suite *search_suite(void);
 Suite *flight_suite(void);
 Suite *together_suite(void);
 Suite *early_suite(void);
+Suite *turns_suite(void);
 Suite *seccomp_suite(void);
 
 /** Whether this machine lets a program open a ring and read through it. Without, the program reports a skip. */
