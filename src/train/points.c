@@ -26,7 +26,7 @@ static float inner(uint32_t dimension, const float *a, const float *b) {
 }
 
 static void random_direction(gosset__rng *rng, uint32_t dimension, float *x) {
-    for (uint32_t i = 0; i < dimension; i++) x[i] = gosset__rng_normal(rng);
+    gosset__rng_normals(rng, dimension, x);
     const float length = sqrtf(inner(dimension, x, x));
     for (uint32_t i = 0; i < dimension; i++) x[i] = length > 0 ? x[i] / length : i == 0 ? 1.0f : 0.0f;
 }
