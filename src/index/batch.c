@@ -43,7 +43,7 @@ static size_t draw(gosset__batch *b, uint8_t *block, const gosset__candidates *c
     b->best = carve(block, &used, room, sizeof *b->best);
     b->kept = carve(block, &used, (size_t)room * b->rerank, sizeof *b->kept);
     b->kept_count = carve(block, &used, room, sizeof *b->kept_count);
-    b->aims = carve(block, &used, 1, gosset__codec_aims_size());
+    for (int i = 0; i < 2; i++) b->aims[i] = carve(block, &used, 1, gosset__codec_aims_size());
     b->whole = carve(block, &used, STRIDE, c->store->layout.code_size);
     b->scores = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->scores);
     b->positions = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->positions);
@@ -163,26 +163,36 @@ static void add_rows(gosset__batch *b, const gosset__candidates *c, uint64_t row
     if (best->count >= 2 * best->limit) gosset__best_cut(best);
 }
 
-/* The second plane of rows whose bounds promise something is on its way while those of other queries are found. */
-static size_t select_promising(gosset__batch *b, const gosset__candidates *c, uint64_t row, uint64_t from, uint64_t to,
-                               uint32_t which, const gosset__best *best) {
-    uint32_t *const positions = b->positions + which * STRIDE;
-    const size_t found =
-        select_rows(c, b->scores + which * STRIDE + (from - row), (uint32_t)(to - from), best, positions);
-    for (size_t i = 0; i < found; i++) gosset__candidates_fetch(c->store, from + positions[i]);
-    return found;
+static void score_promised(gosset__batch *b, const gosset__candidates *c, uint32_t which) {
+    const gosset__promised *of = &b->promised;
+    const uint32_t *const positions = b->positions + which * STRIDE;
+    gosset__best *best = &b->best[of->visitors[which]];
+    int32_t scores[GOSSET__SCAN_BLOCK];
+    for (uint32_t i = 0, now; i < of->found[which]; i += now) {
+        now = of->found[which] - i < GOSSET__SCAN_BLOCK ? of->found[which] - i : GOSSET__SCAN_BLOCK;
+        for (uint32_t j = 0; j < now; j++) gosset__store_pick(c->store, of->row + positions[i + j], j, b->whole);
+        gosset__codec_scan_one(c->codec, b->aims[of->which], which, b->whole, 1, scores);
+        for (uint32_t j = 0; j < now; j++)
+            gosset__best_add(best, of->row + positions[i + j], gosset__rank_of_score(scores[j]));
+    }
 }
 
-static void add_promising(gosset__batch *b, const gosset__candidates *c, uint64_t from, uint32_t which, size_t found,
-                          gosset__best *best) {
-    const uint32_t *const positions = b->positions + which * STRIDE;
-    int32_t scores[GOSSET__SCAN_BLOCK];
-    for (size_t i = 0, now; i < found; i += now) {
-        now = found - i < GOSSET__SCAN_BLOCK ? found - i : GOSSET__SCAN_BLOCK;
-        for (uint32_t j = 0; j < now; j++) gosset__store_pick(c->store, from + positions[i + j], j, b->whole);
-        gosset__codec_scan_one(c->codec, b->aims, which, b->whole, 1, scores);
-        for (uint32_t j = 0; j < now; j++)
-            gosset__best_add(best, from + positions[i + j], gosset__rank_of_score(scores[j]));
+/* Of the cell before: by now the second plane is here. */
+static void redeem(gosset__batch *b, const gosset__candidates *c) {
+    for (uint32_t i = 0; i < b->promised.count; i++) score_promised(b, c, i);
+    b->promised.count = 0;
+}
+
+/* Rows [from, to) whose bounds promise something, and their second plane asked for. */
+static void promise(gosset__batch *b, const gosset__candidates *c, uint64_t row, uint64_t from, uint64_t to,
+                    const uint16_t *visitors, uint32_t count) {
+    b->promised = (gosset__promised){.row = from, .count = count, .which = b->which, .visitors = visitors};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *const positions = b->positions + i * STRIDE;
+        const size_t found = select_rows(c, b->scores + i * STRIDE + (from - row), (uint32_t)(to - from),
+                                         &b->best[visitors[i]], positions);
+        for (size_t j = 0; j < found; j++) gosset__candidates_fetch(c->store, from + positions[j]);
+        b->promised.found[i] = (uint32_t)found;
     }
 }
 
@@ -196,10 +206,10 @@ static void compare(gosset__batch *b, const gosset__candidates *c, uint64_t bloc
         now = count - done < PIECE ? count - done : PIECE;
         if (fresh) fetch(b, c, now * lead / 64);
         if (bounds)
-            gosset__codec_scan_leads_many(c->codec, b->aims, queries, store->blocks + (block + done) * lead, now,
-                                          scores, STRIDE);
+            gosset__codec_scan_leads_many(c->codec, b->aims[b->which], queries, store->blocks + (block + done) * lead,
+                                          now, scores, STRIDE);
         else
-            gosset__codec_scan_many(c->codec, b->aims, queries,
+            gosset__codec_scan_many(c->codec, b->aims[b->which], queries,
                                     gosset__store_blocks(store, block + done, now, b->whole), now, scores, STRIDE);
     }
 }
@@ -210,20 +220,18 @@ static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t ce
     const uint64_t first = c->store->cell_first[cell], end = c->store->cell_first[cell + 1];
     const uint64_t last = (end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
     const bool bounds = by_bounds(b, c, cell);
-    size_t found[GOSSET__SCAN_MANY];
     for (uint64_t block = first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
         const uint64_t most = STRIDE / GOSSET__SCAN_BLOCK, row = block * GOSSET__SCAN_BLOCK;
         now = last - block < most ? last - block : most;
         const uint64_t from = row < first ? first : row, here = row + now * GOSSET__SCAN_BLOCK;
         const uint64_t to = here < end ? here : end;
         compare(b, c, block, now, count, bounds, fresh);
-        for (uint32_t i = 0; i < count; i++) {
-            if (bounds)
-                found[i] = select_promising(b, c, row, from, to, i, &b->best[visitors[i]]);
-            else
+        redeem(b, c);
+        if (bounds)
+            promise(b, c, row, from, to, visitors, count);
+        else
+            for (uint32_t i = 0; i < count; i++)
                 add_rows(b, c, row, from, to, b->scores + i * STRIDE, &b->best[visitors[i]]);
-        }
-        for (uint32_t i = 0; bounds && i < count; i++) add_promising(b, c, from, i, found[i], &b->best[visitors[i]]);
     }
 }
 
@@ -241,7 +249,8 @@ static void scan_place(gosset__batch *b, const gosset__candidates *c, uint32_t p
             b->seen[query] = group + 1;
             views[count] = view;
         }
-        gosset__codec_aim_many(c->codec, views, count, cell, b->aims);
+        b->which ^= 1;
+        gosset__codec_aim_many(c->codec, views, count, cell, b->aims[b->which]);
         scan_cell(b, c, cell, b->visitors + i, count, i == b->first[place]);
     }
 }
@@ -264,6 +273,7 @@ void gosset__batch_scan(gosset__batch *batch, const gosset__candidates *candidat
         meanwhile(context);
         since = 0;
     }
+    redeem(b, candidates);
 }
 
 void gosset__batch_keep(gosset__batch *batch, const gosset__candidates *candidates) {

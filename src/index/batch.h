@@ -21,6 +21,15 @@ typedef struct gosset__visit {
     uint32_t query;
 } gosset__visit;
 
+/** Rows whose bounds promise something, for some queries of a cell: they wait for the second plane to come from memory.
+ */
+typedef struct gosset__promised {
+    uint64_t row;             /* of position 0 */
+    uint32_t count, which;    /* queries; which aims are theirs */
+    const uint16_t *visitors; /* them */
+    uint32_t found[GOSSET__SCAN_MANY];
+} gosset__promised;
+
 /** The pointers lead into a block of its own (batch.c draws it). */
 typedef struct gosset__batch {
     void *block;
@@ -40,9 +49,11 @@ typedef struct gosset__batch {
     uint32_t *kept_count;         /* room */
     uint32_t ahead;               /* the place whose codes are asked for after [next, end) */
     const uint8_t *next, *end;
-    gosset__aim *aims; /* of the queries that visit a cell together */
-    uint8_t *whole;    /* a scan's blocks of both planes */
-    int32_t *scores;   /* GOSSET__SCAN_ROWS; as positions */
+    gosset__aim *aims[2]; /* of the queries that visit a cell together, and of those that visited the one before */
+    uint32_t which;       /* are the present ones */
+    gosset__promised promised;
+    uint8_t *whole;  /* a scan's blocks of both planes */
+    int32_t *scores; /* GOSSET__SCAN_ROWS; as positions */
     uint32_t *positions;
 } gosset__batch;
 
