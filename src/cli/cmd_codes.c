@@ -522,9 +522,8 @@ const command command_codes = {
         "R@1, R@10, R@100 is the share of queries whose nearest neighbour is among the first 1, 10, 100;\n"
         "recall10@10 the share of the ten nearest found in the first ten; the re-rank depth is how many candidates\n"
         "must be compared exactly to find 90, 95 or 99 % of the ten nearest.\n"
-        "Then how long the map, the cell and the code of a vector take on one core, medians, 1,024 vectors a call and "
-        "one.\n"
-        "Without --query and --truth that is all.",
+        "Then the microseconds that map, nearest cell and code of a vector take on one core, the last with the choice\n"
+        "among near cells: medians, 1,024 vectors a call and one. Without --query and --truth that is all.",
     .example = "  gosset codes --model photos.model --base base.bvecs --query query.bvecs --truth truth.ivecs",
     .run = run,
 };
