@@ -37,6 +37,7 @@ enum {
 };
 typedef struct gosset__windows {
     uint32_t words[GOSSET__WINDOW_CLASSES]; /* words[0] >= 1 */
+    uint32_t repeats; /* places behind the first class that are for what its places leave (lattice/windows.h) */
     float steps[GOSSET__WINDOW_CLASSES], gains[16];
     uint8_t newer[GOSSET__WINDOW_CLASSES][16], older[GOSSET__WINDOW_CLASSES][16];
     uint8_t weights[GOSSET__WINDOWS_MAX_PLACES];

@@ -23,7 +23,7 @@ typedef struct gosset__codec gosset__codec;
 enum { GOSSET__RESIDUAL_MAX_FEATURES = 512, GOSSET__RESIDUAL_MAX_TURNED = 128, GOSSET__RESIDUAL_MAX_GROUPS = 64 };
 typedef struct gosset__residual {
     gosset__windows windows; /* of the first features; the first of all is always 0: its place holds the gain */
-    uint32_t features;       /* at least the places of the windows, at most GOSSET__RESIDUAL_MAX_FEATURES */
+    uint32_t features;       /* at least the distinct places of the windows, at most GOSSET__RESIDUAL_MAX_FEATURES */
     uint32_t groups, turned; /* both 0: all cells use the features as they are; turned is a multiple of 16 */
     const float *centroids;  /* cells x features, on the axes of their groups */
     const float *turns;      /* groups x turned x turned: a group's axes are the columns of an orthogonal matrix */

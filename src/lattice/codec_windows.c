@@ -35,7 +35,7 @@ static void encode_some(const gosset__codec *codec, const uint16_t *order, uint3
                         const uint32_t *cells, uint8_t *codes) {
     static const float zero[GOSSET__RESIDUAL_MAX_TURNED] = {0};
     const gosset__residual *p = codec->residual;
-    const uint32_t n = p->turned, places = gosset__windows_places(&p->windows);
+    const uint32_t n = p->turned, places = gosset__windows_distinct(&p->windows);
     _Alignas(64) float x[TURNED_AT_ONCE * GOSSET__RESIDUAL_MAX_TURNED],
         turned[TURNED_AT_ONCE * GOSSET__RESIDUAL_MAX_TURNED];
     float rest[MAX_FEATURES];
@@ -91,6 +91,7 @@ void gosset__codec_split(gosset__codec *codec) {
     float noise = 0;
     codec->lead_size = codec->code_size;
     if (p == NULL || 16 * 4 * p->windows.words[0] < LEAD_LEAST * codec->code_size) return;
+    if (p->windows.repeats > 0) return; /* they could make up for all that the first class says */
     codec->lead = p->windows;
     codec->lead.words[1] = codec->lead.words[2] = 0;
     codec->lead.totals[1] = codec->lead.totals[2] = 0;
@@ -197,10 +198,28 @@ static void aim_lead(const gosset__codec *codec, const float *query, const float
     aim->lead.square = known - (error * (2 * sqrtf(unknown) + error) + safe * square);
 }
 
+/* Values of repeats are those of the places they repeat; the squared distance knows these once. */
+static void aim_repeats(const gosset__codec *codec, const float *query, const float *centroid, gosset__aim *aim) {
+    const gosset__residual *p = codec->residual;
+    const uint32_t places = gosset__windows_places(&p->windows);
+    float rest[GOSSET__WINDOWS_MAX_PLACES];
+    static const float zero[GOSSET__WINDOWS_MAX_PLACES] = {0};
+    for (uint32_t i = 0; i < places; i++) {
+        const uint32_t original = gosset__windows_original(&p->windows, i);
+        rest[i] = original > 0 ? query[original] - centroid[original] : 0;
+    }
+    codec->kernels->window_query(rest, zero, places, &p->windows, &aim->rest);
+    aim->rest.square = codec->kernels->l2_f32(query, centroid, p->features);
+}
+
 static void aim(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim) {
     const gosset__residual *p = codec->residual;
     const float *query = view, *centroid = p->centroids + (size_t)cell * p->features;
     aim->rest.values = aim->values;
+    if (p->windows.repeats > 0) {
+        aim_repeats(codec, query, centroid, aim);
+        return;
+    }
     codec->kernels->window_query(query, centroid, p->features, &p->windows, &aim->rest);
     if (codec->lead_size < codec->code_size) aim_lead(codec, query, centroid, aim);
 }

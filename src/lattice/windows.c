@@ -39,6 +39,11 @@ void gosset__windows_start(gosset__windows *code, const uint32_t words[GOSSET__W
     memcpy(code->older, start_older, sizeof code->older);
 }
 
+void gosset__windows_repeat(gosset__windows *code) {
+    const uint32_t first = 8 * code->words[0], behind = gosset__windows_places(code) - first;
+    code->repeats = behind < first - 1 ? behind : first - 1;
+}
+
 void gosset__windows_complete(gosset__windows *code) {
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++) {
         for (uint32_t w = 0; w < 256; w++) {
@@ -81,17 +86,18 @@ void gosset__windows_set_gains(gosset__windows *code, float largest) {
 /* Of a vector: what a level of 1 stands for at a place when the gain is 1, its inverse and its square; and the vector
  * in these units. */
 typedef struct search {
-    uint32_t places;
+    uint32_t places; /* that are searched */
     float inverse[MAX_PLACES], square[MAX_PLACES], scaled[MAX_PLACES];
 } search;
 
 static void set_units(const gosset__windows *code, search *self) {
-    self->places = gosset__windows_places(code);
+    self->places = gosset__windows_distinct(code);
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++)
         for (end += (8u << k) * code->words[k]; i < end; i++) {
             const float unit = code->steps[k] * code->roots[i];
             self->inverse[i] = unit > 0 ? 1 / unit : 0;
-            self->square[i] = unit * unit;
+            self->square[i] = i < self->places ? unit * unit : 0;
+            self->scaled[i] = 0;
         }
 }
 
@@ -125,8 +131,34 @@ static void pack(const gosset__windows *code, const uint8_t *windows, uint8_t *o
         }
 }
 
-void gosset__windows_encode(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint8_t *out) {
+/* Repeats for what the other windows leave; those stay, since other levels there would cost more than all repeats. */
+static void add_repeats(const gosset__kernels *kernels, const gosset__windows *code, const float *x, search *self,
+                        uint8_t *out) {
+    static const float dear = 1e4f;
+    uint8_t windows[MAX_PLACES];
+    float rest[MAX_PLACES];
     const uint32_t places = gosset__windows_places(code);
+    gosset__windows_read(code, out, windows);
+    const uint32_t gain = windows[0] >> 4;
+    if (gain == 0) return;
+    memcpy(rest, x, self->places * sizeof *rest);
+    gosset__windows_leave(code, out, rest);
+    for (uint32_t i = 1; i < self->places; i++) {
+        self->scaled[i] = (float)gosset__window_level(code, 0, windows[i]);
+        self->square[i] *= dear;
+    }
+    for (uint32_t i = self->places; i < places; i++) {
+        const uint32_t class = gosset__window_class(code, i / 4);
+        const float unit = code->steps[class] * code->roots[i];
+        self->square[i] = unit * unit;
+        self->scaled[i] = rest[i] * self->inverse[i] / code->gains[gain];
+    }
+    kernels->find_windows(code, self->scaled, self->square, reversed(gain << 4), windows);
+    pack(code, windows, out);
+}
+
+void gosset__windows_encode(const gosset__kernels *kernels, const gosset__windows *code, const float *x, uint8_t *out) {
+    const uint32_t places = gosset__windows_distinct(code);
     uint8_t windows[MAX_PLACES], best[MAX_PLACES];
     float square = 0, least;
     search self;
@@ -134,7 +166,7 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
     const float mean = square / (float)(places - 1);
     uint32_t middle = 1;
     while (middle < 15 && mean > code->gains[middle] * code->gains[middle + 1]) middle++;
-    memset(best, 0, places); /* gain 0 */
+    memset(best, 0, gosset__windows_places(code)); /* gain 0 */
     least = square;
     set_units(code, &self);
     for (uint32_t trial = 0, gain = middle; trial < 2; trial++) {
@@ -143,9 +175,10 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
         gain = falls_short(code, &self, windows) ? gain + 1 : gain - 1;
         if (!(error < least)) continue;
         least = error;
-        memcpy(best, windows, places);
+        memcpy(best, windows, gosset__windows_places(code));
     }
     pack(code, best, out);
+    if (code->repeats > 0) add_repeats(kernels, code, x, &self, out);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------ */
@@ -161,13 +194,39 @@ void gosset__windows_read(const gosset__windows *code, const uint8_t *from, uint
             }
 }
 
-void gosset__windows_add(const gosset__windows *code, const uint8_t *from, float *x) {
+/* Levels of all places times what a level of 1 stands for; 0 at that of the gain. */
+static void read_values(const gosset__windows *code, const uint8_t *from, float *values) {
     uint8_t windows[MAX_PLACES];
     gosset__windows_read(code, from, windows);
     const float gain = code->gains[windows[0] >> 4];
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++) {
         const float unit = gain * code->steps[k];
         for (end += (8u << k) * code->words[k]; i < end; i++)
-            x[i] += unit * code->roots[i] * (float)gosset__window_level(code, k, windows[i]);
+            values[i] = unit * code->roots[i] * (float)gosset__window_level(code, k, windows[i]);
+    }
+}
+
+void gosset__windows_leave(const gosset__windows *code, const uint8_t *from, float *x) {
+    const uint32_t distinct = gosset__windows_distinct(code), places = gosset__windows_places(code);
+    float values[MAX_PLACES], along = 0, square = 0;
+    read_values(code, from, values);
+    for (uint32_t i = 1; i < distinct; i++) {
+        along += (x[i] - values[i]) * values[i];
+        square += values[i] * values[i];
+    }
+    const float part = square > 0 ? 1 + along / square : 1;
+    for (uint32_t i = distinct; i < places; i++) {
+        const uint32_t original = gosset__windows_original(code, i);
+        x[i] = original > 0 ? x[original] - part * values[original] : 0;
+    }
+}
+
+void gosset__windows_add(const gosset__windows *code, const uint8_t *from, float *x) {
+    const uint32_t places = gosset__windows_places(code);
+    float values[MAX_PLACES];
+    read_values(code, from, values);
+    for (uint32_t i = 1; i < places; i++) {
+        const uint32_t original = gosset__windows_original(code, i);
+        if (original > 0) x[original] += values[i];
     }
 }

@@ -8,6 +8,7 @@
 #include "train/residual.h"
 #include "base/bytes.h"
 #include "base/status.h"
+#include "lattice/windows.h"
 #include "train/blas.h"
 #include "train/principal.h"
 
@@ -313,7 +314,7 @@ static gosset_status keep_windows(fit *f, const gosset__windows *windows) {
     gosset_model *model = f->trainer->model;
     gosset__residual sizes = {.windows = *windows, .groups = f->groups};
     gosset_status status;
-    const uint32_t places = gosset__windows_places(windows);
+    const uint32_t places = gosset__windows_distinct(windows);
     if (f->groups > 0) sizes.turned = (uint32_t)gosset__round_up(f->turned + 1, 16);
     sizes.features = count_features(f, places > sizes.turned ? places : sizes.turned);
     GOSSET_TRY(gosset__model_make_residual(model, &sizes));
@@ -323,8 +324,9 @@ static gosset_status keep_windows(fit *f, const gosset__windows *windows) {
         spread_turn(f, g, sizes.turned, model->turns + (size_t)g * sizes.turned * sizes.turned);
     memcpy(model->group, f->group, f->cells);
     gosset__log(&f->trainer->env, GOSSET_LOG_INFO,
-                "codes of windows: %u features of 4 bits, %u of 2, %u of 1, %u in all", 8 * windows->words[0] - 1,
-                16 * windows->words[1], 32 * windows->words[2], sizes.features);
+                "codes of windows: %u features of 4 bits, %u of 2, %u of 1%s, %u in all", 8 * windows->words[0] - 1,
+                16 * windows->words[1], 32 * windows->words[2], windows->repeats > 0 ? " for what the first leave" : "",
+                sizes.features);
 out:
     return status;
 }

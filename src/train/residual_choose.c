@@ -4,6 +4,7 @@
  * 16-byte codes of SIFT descriptors by 30 % found no neighbour earlier, since what it repaired was alike for all of
  * them.
  */
+#include "base/bytes.h"
 #include "base/status.h"
 #include "lattice/windows.h"
 #include "train/residual.h"
@@ -38,12 +39,13 @@ float gosset__residual_code(const gosset__residual_fitting *fit, const gosset__w
     const uint32_t axes = fit->axes, places = gosset__windows_places(windows);
     uint8_t code[GOSSET__WINDOWS_MAX_PLACES];
     float x[GOSSET__WINDOWS_MAX_PLACES], found[GOSSET__WINDOWS_MAX_PLACES] = {0}, square = 0;
+    const uint32_t distinct = gosset__windows_distinct(windows);
     memcpy(decoded, rest, axes * sizeof *decoded);
     gosset__residual_turn_row(fit, group, decoded);
     gosset__residual_columns(decoded, axes, 1, places, x);
     gosset__windows_encode(fit->trainer->kernels, windows, x, code);
     gosset__windows_add(windows, code, found);
-    for (uint32_t i = 0; i < axes; i++) decoded[i] = i + 1 < places ? found[i + 1] : 0;
+    for (uint32_t i = 0; i < axes; i++) decoded[i] = i + 1 < distinct ? found[i + 1] : 0;
     gosset__residual_unturn_row(fit, group, decoded);
     for (uint32_t i = 0; i < axes; i++) {
         decoded[i] += centroid[i];
@@ -72,7 +74,7 @@ static gosset_status draw(choosing *self) {
 
 /* The gains follow from the sizes of the residuals in the coded features. */
 static void fit_gains(const choosing *self, gosset__windows *windows) {
-    const uint32_t axes = self->sample.axes, places = gosset__windows_places(windows) - 1;
+    const uint32_t axes = self->sample.axes, places = gosset__windows_distinct(windows) - 1;
     const uint32_t coded = places < axes ? places : axes;
     const size_t count = self->sample.count;
     for (size_t r = 0; r < count; r++) {
@@ -99,11 +101,30 @@ out:
 
 /* ---- search --------------------------------------------------------------------------------- */
 
+/* With 4 bits for every feature the other words are for what these leave. */
+static void start(const gosset__residual_fitting *f, const uint32_t words[GOSSET__WINDOW_CLASSES], choice *c) {
+    gosset__windows_start(&c->windows, words);
+    if (8 * words[0] > f->axes) gosset__windows_repeat(&c->windows);
+}
+
 /* Every word can hold a feature that exists, and there are not too many. */
 static int sensible(const gosset__residual_fitting *f, const gosset__windows *w) {
-    const uint32_t places = gosset__windows_places(w), wanted = f->axes + 1;
+    const uint32_t places = gosset__windows_places(w), wanted = f->axes + 1, first = 8 * w->words[0];
     const uint32_t last = w->words[2] ? 32 : w->words[1] ? 16 : 8;
-    return w->words[0] >= 1 && places <= GOSSET__WINDOWS_MAX_PLACES && (places <= last || places - last < wanted);
+    if (w->words[0] < 1 || places > GOSSET__WINDOWS_MAX_PLACES) return 0;
+    if (w->repeats > 0) return first - 8 < wanted && places - last - first < f->axes;
+    return places <= last || places - last < wanted;
+}
+
+/* Half of the words 4 bits for a feature, half 2; in few dimensions 4 bits for each, then 2 for what that leaves. */
+static void start_words(const gosset__residual_fitting *f, uint32_t words, choice *c) {
+    uint32_t some[GOSSET__WINDOW_CLASSES] = {(words + 1) / 2, words / 2, 0};
+    start(f, some, c);
+    if (sensible(f, &c->windows)) return;
+    const uint32_t all = (uint32_t)gosset__round_up(f->axes + 1, 8) / 8, again = (f->axes + 15) / 16;
+    some[0] = words < all ? words : all;
+    some[1] = words - some[0] < again ? words - some[0] : again;
+    start(f, some, c);
 }
 
 /* Moves one word from a class to another as long as that helps. */
@@ -111,15 +132,15 @@ static gosset_status search_words(const choosing *self, choice *best) {
     static const uint32_t moves[][2] = {{0, 1}, {1, 0}, {1, 2}, {2, 1}, {0, 2}, {2, 0}}; /* from, to */
     gosset_status status = GOSSET_OK;
     for (int better = 1; better;) {
-        const choice start = *best;
+        const choice from = *best;
         better = 0;
         for (size_t m = 0; m < sizeof moves / sizeof *moves; m++) {
             uint32_t words[GOSSET__WINDOW_CLASSES];
             choice trial;
-            memcpy(words, start.windows.words, sizeof words);
+            memcpy(words, from.windows.words, sizeof words);
             if (words[moves[m][0]]-- == 0) continue;
             words[moves[m][1]]++;
-            gosset__windows_start(&trial.windows, words);
+            start(self->judge->fit, words, &trial);
             if (!sensible(self->judge->fit, &trial.windows)) continue;
             GOSSET_TRY(measure(self, TRIAL_ROUNDS, &trial));
             if (trial.rank >= best->rank) continue;
@@ -133,16 +154,10 @@ out:
 
 gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows) {
     const uint32_t words = judge->fit->trainer->settings.residual_words;
-    uint32_t start[GOSSET__WINDOW_CLASSES] = {(words + 1) / 2, words / 2, 0};
     choosing self = {.judge = judge};
     choice best;
     gosset_status status;
-    gosset__windows_start(&best.windows, start);
-    while (!sensible(judge->fit, &best.windows)) { /* few dimensions: 4 bits for each, and fewer bytes */
-        start[0] = start[1] == 0 ? start[0] - 1 : words;
-        start[1] = 0;
-        gosset__windows_start(&best.windows, start);
-    }
+    start_words(judge->fit, words, &best);
     GOSSET_TRY(draw(&self));
     GOSSET_TRY(measure(&self, TRIAL_ROUNDS, &best));
     GOSSET_TRY(search_words(&self, &best));

@@ -14,6 +14,9 @@ enum { SAMPLE_BLOCK = 512 };
 /* Good steps for a place's window of normal variables, in parts of their deviation. */
 static const float usual_steps[GOSSET__WINDOW_CLASSES] = {0.10f, 0.18f, 0.14f};
 
+/* Of a deviation what a window of 4 bits leaves of it. */
+static const float usual_rest = 0.08f;
+
 /* Of what chose something that stands for a length l times the gain: sums of l * gain * x and of (l * gain)^2. */
 typedef struct fit_sums {
     double along, square;
@@ -36,11 +39,12 @@ static void add_place(fit_sums *window, fit_sums *place, double unit, double lev
     place->square += unit * unit * level * level;
 }
 
-static void add_row(const levels_fit *self, const float *x, fit_sums *sums) {
+static void add_row(const levels_fit *self, float *x, fit_sums *sums) {
     const gosset__windows *code = self->windows;
     uint8_t bytes[GOSSET__WINDOWS_MAX_PLACES], windows[GOSSET__WINDOWS_MAX_PLACES];
     gosset__windows_encode(self->kernels, code, x, bytes);
     gosset__windows_read(code, bytes, windows);
+    gosset__windows_leave(code, bytes, x);
     const float gain = code->gains[windows[0] >> 4];
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++)
         for (end += (8u << k) * code->words[k]; i < end; i++) {
@@ -149,8 +153,8 @@ static void move(const levels_fit *self, size_t blocks, gosset__windows *windows
 
 /* Steps that follow the deviations of the axes, relative to the vectors' sizes. */
 static void start(const gosset__residual_sample *sample, gosset__windows *windows) {
-    const uint32_t places = gosset__windows_places(windows), axes = sample->axes;
-    const uint32_t coded = places - 1 < axes ? places - 1 : axes;
+    const uint32_t axes = sample->axes, distinct = gosset__windows_distinct(windows);
+    const uint32_t coded = distinct - 1 < axes ? distinct - 1 : axes;
     double squares[GOSSET__WINDOWS_MAX_PLACES] = {0}, total = 0;
     float steps[GOSSET__WINDOWS_MAX_PLACES] = {0};
     for (size_t r = 0; r < sample->count; r++)
@@ -158,11 +162,12 @@ static void start(const gosset__residual_sample *sample, gosset__windows *window
             const double value = (double)sample->rest[r * axes + i];
             squares[i] += value * value;
         }
-    for (uint32_t i = 0; i < coded; i++) total += squares[i] / (places - 1);
+    for (uint32_t i = 0; i < coded; i++) total += squares[i] / (distinct - 1);
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++)
         for (end += (8u << k) * windows->words[k]; i < end; i++) {
-            const double part = i > 0 && i - 1 < coded && total > 0 ? squares[i - 1] / total : 0;
-            steps[i] = usual_steps[k] * (float)sqrt(part);
+            const uint32_t original = gosset__windows_original(windows, i);
+            const double part = original > 0 && original - 1 < coded && total > 0 ? squares[original - 1] / total : 0;
+            steps[i] = usual_steps[k] * (i < distinct ? 1 : usual_rest) * (float)sqrt(part);
         }
     gosset__windows_set_steps(windows, steps);
 }

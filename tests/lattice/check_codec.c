@@ -314,6 +314,61 @@ START_TEST(settled_cell) {
 }
 END_TEST
 
+/** Scores of codes with repeats are minus half of the squared distances, but for the query's bytes and for what is left
+ * of the product of a code's two parts; the repeats make codes of 4 bits several times finer. */
+START_TEST(codes_with_repeats) {
+    enum { PLACES = 16, CODED = 16 };
+    static float centroids[112 * PLACES], rows[CODED * (LATENT + PLACES)];
+    const gosset__env env = default_env(1);
+    gosset__residual residual = {.features = PLACES, .centroids = centroids};
+    gosset_lattice *const cell_lattice = make_lattice("zn:8:2"), *const code_lattice = make_lattice("zn:8:20");
+    gosset__rng rng = gosset__rng_make(44, 0);
+    float steps[2 * PLACES];
+    double errors[2] = {0};
+    for (uint32_t i = 0; i < 2 * PLACES; i++) steps[i] = i < PLACES ? 0.1f : 0.014f;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) rows[i] = gosset__rng_normal(&rng);
+    for (size_t r = 0; r < CODED; r++) rows[r * (LATENT + PLACES) + LATENT] = 0; /* the gain's place */
+    for (uint32_t repeat = 0; repeat < 2; repeat++) {
+        gosset__codec *codec;
+        _Alignas(64) static uint8_t block[CODED * 16];
+        uint8_t codes[CODED * 16];
+        uint32_t cells[CODED];
+        float decoded[CODED * PLACES];
+        int32_t scores[CODED];
+        gosset__windows_start(&residual.windows, (uint32_t[]){2, repeat, 0});
+        gosset__windows_set_steps(&residual.windows, steps);
+        gosset__windows_set_gains(&residual.windows, 1.5f);
+        if (repeat) gosset__windows_repeat(&residual.windows);
+        ck_assert_int_eq(
+            gosset__codec_create(&codec, cell_lattice, code_lattice, &residual, &env, gosset__kernels_level(0)),
+            GOSSET_OK);
+        ck_assert_uint_eq(gosset__codec_lead_size(codec), gosset__codec_code_size(codec));
+        gosset__codec_query *query = gosset__alloc(&env, gosset__codec_query_size(codec));
+        gosset__codec_encode(codec, CODED, rows, cells, codes);
+        memset(cells, 0, sizeof cells); /* all centroids are 0 */
+        gosset__codec_decode(codec, CODED, cells, codes, decoded);
+        gosset__codec_block(codec, codes, CODED, block);
+        for (size_t q = 0; q < CODED; q++) {
+            const float *asked = rows + q * (LATENT + PLACES);
+            gosset__codec_query_set(codec, asked, query);
+            gosset__codec_scan(codec, gosset__codec_view(codec, query, 0), 0, block, 1, scores);
+            for (size_t r = 0; r < CODED; r++) {
+                double square = 0;
+                for (uint32_t i = 0; i < PLACES; i++)
+                    square += pow((double)asked[LATENT + i] - (double)decoded[r * PLACES + i], 2);
+                if (q == r) errors[repeat] += square;
+                assert_each(fabs(scores[r] / (double)GOSSET__WINDOW_SCORE_ONE + 0.5 * square) < 0.01 * square + 0.4);
+            }
+        }
+        gosset__free(&env, query);
+        gosset__codec_free(codec);
+    }
+    ck_assert_double_le(errors[1], 0.4 * errors[0]);
+    gosset_lattice_free(cell_lattice);
+    gosset_lattice_free(code_lattice);
+}
+END_TEST
+
 START_TEST(refused_pairs) {
     static const struct {
         const char *cells, *codes;
@@ -344,6 +399,7 @@ TCase *case_codec(void) {
     tcase_add_test(cases, own_cell);
     tcase_add_test(cases, codes_in_groups);
     tcase_add_loop_test(cases, settled_cell, 0, 3);
+    tcase_add_test(cases, codes_with_repeats);
     tcase_add_test(cases, refused_pairs);
     return cases;
 }
