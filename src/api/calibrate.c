@@ -10,6 +10,7 @@
 #include "train/model.h"
 #include <gosset/index.h>
 #include <math.h>
+#include <stdbool.h>
 
 /* Costs on the reference machine: an NVMe page in a batch, a byte of a code (a query alone reads them at 10 GB/s), a
  * candidate, a cell. */
@@ -312,11 +313,16 @@ typedef struct choice {
     outcome best[TARGETS], surest;
 } choice;
 
+/* Costs are not known to a hundredth, and a device is shared: more pages must be worth more than that. */
+static bool is_cheaper(const outcome *o, const outcome *than) {
+    return than->probe == 0 || o->cost < 0.99 * than->cost || (o->cost < than->cost && o->pages <= than->pages);
+}
+
 static void consider(choice *c, outcome o) {
     double sure = o.recall - o.error;
     if (o.probe && sure > c->surest.recall - c->surest.error) c->surest = o;
     for (size_t t = 0; t < TARGETS; t++)
-        if (sure >= targets[t] && (c->best[t].probe == 0 || o.cost < c->best[t].cost)) c->best[t] = o;
+        if (sure >= targets[t] && is_cheaper(&o, &c->best[t])) c->best[t] = o;
 }
 
 /* Targets out of reach are left out; the surest setting that was seen ends the table then. */
