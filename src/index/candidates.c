@@ -77,6 +77,7 @@ void gosset__candidates_probe(gosset__candidates *c, uint32_t probe, uint32_t re
         }
         c->band_end[band] = c->run_count;
     }
+    for (uint32_t band = 0; !in_bands && band + 1 < GOSSET__BANDS; band++) c->band_end[band] = c->run_count / 2;
 }
 
 static bool is_bounded(const gosset__best *best) {
@@ -188,11 +189,9 @@ static void score_promising(gosset__candidates *c, const promising *rows, gosset
 
 /* The best cell goes first: what is found there is what the others have to beat. It may be empty or too far. */
 static bool put_best_first(gosset__candidates *c) {
-    uint32_t band = 0, r = 0;
-    while (band + 1 < GOSSET__BANDS && c->band_end[band] == 0) band++;
-    const uint32_t count = c->band_end[band];
-    while (r < count && c->runs[r].cell != c->cells[0]) r++;
-    if (r == count) return false;
+    uint32_t r = 0;
+    while (r < c->run_count && c->runs[r].cell != c->cells[0]) r++;
+    if (r == c->run_count) return false;
     const gosset__rows best = c->runs[r];
     memmove(c->runs + 1, c->runs, r * sizeof *c->runs);
     c->runs[0] = best;

@@ -69,7 +69,7 @@ static inline void gosset__candidates_fetch(const gosset__store *store, uint64_t
 /** Sets the query; the probes and scans that follow are about it. */
 void gosset__candidates_query(gosset__candidates *candidates, const float *latent);
 /** Finds the `probe` best cells, keeps those not remoter than `reach` (0: all), and finds their rows, in bands or, if
- *  they are not wanted, all in the last one. */
+ *  they are not wanted, in their order: a half in the first band and the others in the last one. */
 void gosset__candidates_probe(gosset__candidates *candidates, uint32_t probe, uint32_t reach, bool in_bands);
 /** The `count` best rows of the probed cells, by score, ties by lower row; in no order. */
 void gosset__candidates_scan(gosset__candidates *candidates, size_t count, gosset__best *best);

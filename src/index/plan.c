@@ -1,15 +1,15 @@
 /*
  * Planning: from a latent to the pages a query reads. It is arithmetic on scratch that all queries of a searcher share,
- * and takes about as long as the device takes for the pages. So it goes in steps, one for each band of cells: between
- * them pages that came in are scored, and a query of gosset__search_submit stands back as soon as another one is done,
- * which is then told of first; gosset__search_finish goes on with it.
+ * and takes about as long as the device takes for the pages. So it goes in steps, one for each band of its codes:
+ * between them pages that came in are scored, and a query of gosset__search_submit stands back as soon as another one
+ * is done, which is then told of first; gosset__search_finish goes on with it.
  */
 #include "base/status.h"
 #include "index/search_internal.h"
 #include <string.h>
 
-/* The band after which pages of others are looked at: when half of the planning is done. Each look costs a system call;
- * looks after every band would have a query of half load answered another 1 % sooner. */
+/* The band after which pages of others are looked at: when half of the codes are compared. Each look costs a system
+ * call; looks after every band would gain less than 1 % at half load. */
 enum { LOOK_AFTER = 1 };
 
 gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
