@@ -4,7 +4,8 @@
  * nothing to do it jumps. So the tail is that of the queue and of planning, and not the scheduler's.
  *
  * Pages come from memory. The device serves them one after the other and each a little later; of one call of the ring
- * in fifty all are late, by an exponential time. The defaults below were measured on the reference machine.
+ * in fifty all are late, by an exponential time. The defaults are near what the machine of bench/RESULTS.md does;
+ * some are estimates.
  */
 #include "api/handles.h"
 #include "base/rng.h"
