@@ -103,22 +103,21 @@ typedef struct gosset_index_info {
     size_t struct_size;
     uint64_t vector_count;
     uint32_t shard_count, format_version;
-    gosset_type type;          /* of the records */
-    uint32_t page_size;        /* bytes of one read */
+    gosset_type type;   /* of the records */
+    uint32_t page_size; /* bytes of one read */
     uint32_t records_per_page;
-    uint32_t code_bytes;       /* RAM per vector of the codes */
+    uint32_t code_bytes; /* RAM per vector of the codes */
     uint64_t cell_count, cells_used, largest_cell;
-    double imbalance;          /* cells_used * sum(n_i^2) / (sum n_i)^2; 1 = all cells equal */
+    double imbalance;                    /* cells_used * sum(n_i^2) / (sum n_i)^2; 1 = all cells equal */
     uint64_t disk_bytes, resident_bytes; /* files; memory this handle holds */
-    const char *io;            /* what is in use: "uring", "threads", "memory" */
-    const char *io_reason;     /* why not a better one ("" if the best is in use) */
-    const char *cpu;           /* kernels in use */
-    const gosset_model *model; /* borrowed; strings and model live as long as the index */
-    const char *codes;         /* "in memory", "locked in memory", "on disk" */
-    const char *codes_reason;  /* why they could not be locked ("" if they are, or nobody asked) */
+    const char *io;                      /* what is in use: "uring", "threads", "memory" */
+    const char *io_reason;               /* why not a better one ("" if the best is in use) */
+    const char *cpu;                     /* kernels in use */
+    const gosset_model *model;           /* borrowed; strings and model live as long as the index */
+    const char *codes;                   /* "in memory", "locked in memory", "on disk" */
+    const char *codes_reason;            /* why they could not be locked ("" if they are, or nobody asked) */
 } gosset_index_info;
-GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_describe(const gosset_index *index,
-                                                                   gosset_index_info *info);
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_describe(const gosset_index *index, gosset_index_info *info);
 
 /**
  * Reads every byte of every file of a directory and checks it. gosset_last_error() names the file and
@@ -131,11 +130,11 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_verify(const char *dir
 /** How hard to search. Zero in every field = recall 0.95. */
 typedef struct gosset_search_options {
     size_t struct_size;
-    double recall;   /* target recall@k in (0, 1); the index's calibration sets probe, rerank and reach */
-    uint32_t probe;  /* cells visited, best first; needs rerank; excludes recall */
-    uint32_t rerank; /* candidates whose pages are read */
+    double recall;      /* target recall@k in (0, 1); the index's calibration sets probe, rerank and reach */
+    uint32_t probe;     /* cells visited, best first; needs rerank; excludes recall */
+    uint32_t rerank;    /* candidates whose pages are read */
     uint32_t in_flight; /* queries under way at once, 1..256; 0 = 16. See gosset_searcher_search and _submit */
-    uint64_t cache; /* bytes of pages this searcher keeps, once read and checked, for queries to come; 0 = none */
+    uint64_t cache;     /* bytes of pages this searcher keeps, once read and checked, for queries to come; 0 = none */
     uint32_t reach; /* with probe: visited cells that promise less are passed over; 0 = none. A calibration's measure */
 } gosset_search_options;
 
@@ -175,15 +174,16 @@ typedef struct gosset_completion {
     uint64_t tag;         /* given to gosset_searcher_submit */
     gosset_status status; /* of this query alone; its outputs count only when GOSSET_OK */
     uint32_t pages_read;
-    const char *error;    /* the sentence of a failure, NULL without; until the searcher's next call */
+    const char *error; /* the sentence of a failure, NULL without; until the searcher's next call */
 } gosset_completion;
 
 /**
  * Starts one query and does not wait for its pages: maps it, compares codes, and hands its reads to the kernel. Its
  * end is told by gosset_searcher_poll. For event loops; like every call, on the searcher's own thread.
- * Older queries come first: when one of them is over before half of the codes are compared, the call returns, and the
- * rest is done by the next gosset_searcher_poll or _wait with nothing to tell, or by the next gosset_searcher_submit.
- * So poll after each submit; the descriptor of gosset_searcher_eventfd stays readable until there is nothing left.
+ * Older queries come first: when one of them is over by the time half of the codes are compared, the call returns, and
+ * the rest is done by the next gosset_searcher_poll or _wait with nothing to tell, or by the next
+ * gosset_searcher_submit. So poll after each submit; the descriptor of gosset_searcher_eventfd stays readable until
+ * there is nothing left.
  * @param query      one vector; copied.
  * @param ids        k; borrowed until the query is reported or the searcher freed, and so are
  * @param distances  k, or NULL.
@@ -195,8 +195,9 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_submit(gosset_searc
                                                                     const gosset_vectors *query, uint32_t k,
                                                                     uint64_t *ids, float *distances, uint64_t tag);
 /**
- * Scores pages that arrived and tells which submitted queries are over, in any order; never waits. With none to tell
- * of it goes on with a query whose submission returned early, and may then take as long as that.
+ * Scores pages that arrived and tells which submitted queries are over, in any order; never waits for pages. With none
+ * to tell of it goes on with a query whose submission returned early, which takes as long as comparing the rest of its
+ * codes.
  * @param count  how many completions were written: 0..capacity. What did not fit is told by the next call.
  * A query that failed (a damaged page) fails alone: the call is GOSSET_OK and the others go on.
  */
@@ -248,7 +249,7 @@ typedef struct gosset_memory_info {
     uint64_t searcher; /* each searcher, with one query in flight: its page buffers and what a query is worked on in */
     uint64_t query;    /* each further query in flight, on average */
     uint64_t batch;    /* a searcher that was once given many queries in one call; 0: it would not plan them together */
-    uint64_t cache;      /* each searcher's, of the bytes `options` give it: what was allocated */
+    uint64_t cache;    /* each searcher's, of the bytes `options` give it: what was allocated */
 } gosset_memory_info;
 
 /**

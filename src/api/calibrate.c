@@ -313,7 +313,8 @@ typedef struct choice {
     outcome best[TARGETS], surest;
 } choice;
 
-/* Costs are not known to a hundredth, and a device is shared: more pages must be worth more than that. */
+/* Costs are not known to a hundredth, and a device is shared: more pages must be worth more than that.
+ * Settings come with rising pages: from many cells to few, from few candidates to many. */
 static bool is_cheaper(const outcome *o, const outcome *than) {
     return than->probe == 0 || o->cost < 0.99 * than->cost || (o->cost < than->cost && o->pages <= than->pages);
 }

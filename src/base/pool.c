@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOKS = 6000 }; /* before sleeping; 100 to 300 us: being woken takes 30 to 50 */
+enum { LOOKS = 6000 }; /* before sleeping; 100 to 300 us on x86: being woken takes 30 to 50 */
 
 typedef struct worker {
     gosset__pool *pool;
@@ -41,7 +41,7 @@ struct gosset__pool {
     uint32_t threads; /* including the caller */
     pthread_mutex_t mutex;
     pthread_cond_t start, done;
-    atomic_uint_fast64_t generation; /* of the current run; it and the next three change under the mutex only */
+    atomic_uint_fast64_t generation; /* of the current run; it and the next four change under the mutex only */
     atomic_uint busy;                /* workers taking part */
     atomic_int stopping;
     int open;      /* the run may still be joined */

@@ -52,7 +52,8 @@ static void keep_first(float *rows, size_t count, uint32_t columns, uint32_t kep
         memmove(rows + i * kept, rows + i * columns, kept * sizeof *rows);
 }
 
-/* Codes that are lattice points have no features of their own. */
+/* Codes that are lattice points have no features of their own. The others take two calls, so the map is a little less
+ * than is said, and the code a little more. */
 static gosset_status time_once(coding *self, const gosset_vectors *rows, size_t at) {
     const double scale = 1e6 / (double)rows->count;
     const double started = seconds_now();

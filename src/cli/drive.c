@@ -84,7 +84,7 @@ static gosset_status submit(flight *f, double started) {
     const gosset_status status =
         gosset_searcher_submit(f->searcher, &query, request->k, work->ids + slot, work->distances + slot, f->row);
     if (status != GOSSET_OK) return status;
-    work->started[f->row] = started;
+    if (!(request->rate > 0)) work->started[f->row] = started; /* else it was, before the threads began */
     f->flying++;
     f->row = request->queries.count;
     return GOSSET_OK;
@@ -145,15 +145,24 @@ void drive_schedule(drive_work *work, double begin) {
     }
 }
 
-/* When the next query arrives that no thread has taken yet. */
-static double next_arrival(drive_work *work) {
+static int is_full(const flight *f) {
+    const uint32_t most = f->work->request->in_flight;
+    return most > 0 && f->flying >= most;
+}
+
+/* When there is something to do but for pages: the next query that no thread has taken yet, or the end. */
+static double next_arrival(const flight *f) {
+    const drive_work *work = f->work;
     const size_t row = atomic_load(&work->next);
-    return row < work->request->queries.count ? work->started[row] : seconds_now() + 1;
+    const int ends = row >= work->request->queries.count;
+    if (is_full(f) || (ends && f->flying > 0)) return seconds_now() + 1;
+    return ends ? seconds_now() : work->started[row];
 }
 
 /* Queries wait in one line for whichever thread is free. */
 static int claim_arrived(flight *f) {
     drive_work *work = f->work;
+    if (is_full(f)) return 0;
     size_t row = atomic_load(&work->next);
     if (row >= work->request->queries.count || seconds_now() < work->started[row]) return 0;
     if (!atomic_compare_exchange_strong(&work->next, &row, row + 1)) return 0;
@@ -174,7 +183,7 @@ static gosset_status drive_at_rate(flight *f) {
             status = submit(f, f->work->started[f->row]);
             if (status == GOSSET_E_BUSY) status = take_in(f, 1);
         } else if (f->flying == flying) {
-            sleep_until(next_arrival(f->work), event);
+            sleep_until(next_arrival(f), event);
         }
     }
     return status;

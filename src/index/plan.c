@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* The band after which pages of others are looked at: when half of the codes are compared. Each look costs a system
- * call; looks after every band would gain less than 1 % at half load. */
+ * call. */
 enum { LOOK_AFTER = 1 };
 
 gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
@@ -116,17 +116,19 @@ void gosset__search_go_on(gosset__search *search, bool stands_back) {
 /** `looks`: between the steps. */
 static gosset_status begin(gosset__search *s, const gosset__search_request *request, bool looks) {
     gosset_status status = GOSSET_OK;
-    const uint64_t started = gosset__nanoseconds();
     GOSSET_TRY(gosset__search_check(s, request));
     GOSSET_REQUIRE(gosset__search_has_room(s), GOSSET_E_BUSY, "searcher: %u queries are in flight, as many as may be",
                    s->in_flight);
-    gosset__search_go_on(s, false); /* there is scratch for one */
+    const bool stood_back = s->planning.query != NULL;
+    gosset__search_go_on(s, false);                                 /* there is scratch for one */
+    if (stood_back && s->reading_count > 0) gosset__search_look(s); /* its reads begin before the next is planned */
+    const uint64_t started = gosset__nanoseconds();                 /* what went before has counted its own */
     const uint32_t rerank = gosset__search_rerank(s, request);
     const bool early = gosset__search_goes_early(s), on_disk = s->store->code_sums != NULL;
     looks = looks && !on_disk && s->reading_count > 0;
     s->scan.owner = UINT64_MAX; /* the probe takes the place of the query whose codes were scanned last */
     GOSSET_TRY(gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k,
-                                    early || looks));
+                                    early));
     gosset__search_count_plan(s);
     gosset__query *query = gosset__search_new_query(s, request);
     if (on_disk) {

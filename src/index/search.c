@@ -1,7 +1,7 @@
 /*
  * The query path: latent -> best cells -> scan of their codes -> best rows -> their pages, in parallel -> exact
- * distances of every record on them -> best k. Up to the pages a query has the searcher for itself (it is
- * arithmetic); from there on it is one of several in flight, and the searcher moves whichever gets its pages.
+ * distances of every record on them -> best k. Up to the pages one query at a time is planned (plan.c;
+ * it is arithmetic); from there on it is one of several in flight, and the searcher moves whichever gets its pages.
  *
  * A read's tag is the query's place in `queries` and the buffer the page goes to.
  */

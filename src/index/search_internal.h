@@ -69,7 +69,8 @@ struct gosset__search {
 gosset_status gosset__search_check(const gosset__search *search, const gosset__search_request *request);
 /** Candidates wanted for it. */
 uint32_t gosset__search_rerank(const gosset__search *search, const gosset__search_request *request);
-/** A query for a request; its state is that of a free one until it is planned. There is room for one. */
+/** A query for a request; its state is that of a free one until it is planned. There is room for one, and none
+ * is being planned. */
 gosset__query *gosset__search_new_query(gosset__search *search, const gosset__search_request *request);
 /** Candidate rows, which are used up, become pages it reads. */
 void gosset__search_begin(gosset__search *search, gosset__query *query, const gosset__search_request *request,

@@ -143,12 +143,12 @@ typedef struct gosset__kernels {
 
     /**
      * The windows of least error (Viterbi) for x, one float per place; nothing is NaN. The bits of windows are reversed
-     * here, the oldest is the highest. Each stream t = 0, 1 ... of places i = 4 t + j is searched on its own. A step
-     * makes the paths of least cost a window longer: with N = 256 >> the stride of the next step (4 behind the last)
-     *     cost[t + 1][n] = the least of cost[t][w >> stride] + weights[i] * (x[i] - levels[w])^2
-     * for w = n, n + N, n + 2 N ... below 256, each operation rounded. Only n < 16 are reached by the first step, from
-     * a cost of 0; in stream 0 only n = start, for nothing. The path is followed back from the first n of least cost,
-     * by the first w whose cost is that. windows: one per place. Returns the sum of what the streams cost, in turn.
+     * here, the oldest is the highest. Each stream j = 0..3, places i = 4 t + j for steps t = 0, 1 ..., is searched on
+     * its own. A step makes the paths of least cost a window longer: with N = 256 >> the stride of the next step (4
+     * behind the last) cost[t + 1][n] = the least of cost[t][w >> stride] + weights[i] * (x[i] - levels[w])^2 for w =
+     * n, n + N, n + 2 N ... below 256, each operation rounded. Only n < 16 are reached by the first step, from a cost
+     * of 0; in stream 0 only n = start, for nothing. The path is followed back from the first n of least cost, by the
+     * first w whose cost is that. windows: one per place. Returns the sum of what the streams cost, in turn.
      */
     float (*find_windows)(const gosset__windows *code, const float *x, const float *weights, uint32_t start,
                           uint8_t *windows);

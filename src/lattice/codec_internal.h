@@ -5,7 +5,7 @@
 #include "lattice/codec.h"
 #include <stdbool.h>
 
-/** No score of a cell is beyond, see gosset__codec_query_set; features of a sketch. */
+/** No score of a cell is beyond, see gosset__codec_coordinates; features of a sketch. */
 enum { GOSSET__CELL_SCORE_END = 32767, GOSSET__SKETCH = 64 };
 
 /** The first features of a vector as bytes, what one step stands for, and the squared length of all. */

@@ -24,7 +24,7 @@ static const uint8_t start_older[GOSSET__WINDOW_CLASSES][16] = {
 
 enum { MAX_PLACES = GOSSET__WINDOWS_MAX_PLACES };
 /* Smaller ones have no inverse that can be squared. */
-static const float least_gain = 1e-18f;
+static const float least_unit = 1e-18f;
 
 static uint32_t reversed(uint32_t byte) {
     byte = (byte & 0x0F) << 4 | byte >> 4;
@@ -95,7 +95,7 @@ static void set_units(const gosset__windows *code, search *self) {
     for (uint32_t k = 0, i = 0, end = 0; k < GOSSET__WINDOW_CLASSES; k++)
         for (end += (8u << k) * code->words[k]; i < end; i++) {
             const float unit = code->steps[k] * code->roots[i];
-            self->inverse[i] = unit > 0 ? 1 / unit : 0;
+            self->inverse[i] = unit > least_unit ? 1 / unit : 0;
             self->square[i] = i < self->places ? unit * unit : 0;
             self->scaled[i] = 0;
         }
@@ -131,7 +131,7 @@ static void pack(const gosset__windows *code, const uint8_t *windows, uint8_t *o
         }
 }
 
-/* Repeats for what the other windows leave; those stay, since other levels there would cost more than all repeats. */
+/* Repeats for what the other windows leave; those stay: other levels there cost ten thousand times as much. */
 static void add_repeats(const gosset__kernels *kernels, const gosset__windows *code, const float *x, search *self,
                         uint8_t *out) {
     static const float dear = 1e4f;
@@ -170,7 +170,7 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
     least = square;
     set_units(code, &self);
     for (uint32_t trial = 0, gain = middle; trial < 2; trial++) {
-        if (gain < 1 || gain > 15 || !(code->gains[gain] > least_gain)) break;
+        if (gain < 1 || gain > 15 || !(code->gains[gain] > least_unit)) break;
         const float error = try_gain(kernels, code, x, gain, &self, windows);
         gain = falls_short(code, &self, windows) ? gain + 1 : gain - 1;
         if (!(error < least)) continue;

@@ -147,8 +147,10 @@ static gosset_status read_residual(const unsigned char *header, const char *name
     GOSSET_REQUIRE(sane && windows->words[0] >= 1, GOSSET_E_CORRUPT,
                    "%s: residual codes: expected words, finite steps and a gain, found others", name);
     if (gosset__windows_places(windows) > residual->features) gosset__windows_repeat(windows);
-    GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES &&
-                       gosset__windows_distinct(windows) <= residual->features &&
+    GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES, GOSSET_E_CORRUPT,
+                   "%s: residual codes: expected at most %d places, found %u", name, GOSSET__WINDOWS_MAX_PLACES,
+                   gosset__windows_places(windows));
+    GOSSET_REQUIRE(gosset__windows_distinct(windows) <= residual->features &&
                        residual->features <= GOSSET__RESIDUAL_MAX_FEATURES,
                    GOSSET_E_CORRUPT, "%s: residual codes: expected %u to %d features, found %u", name,
                    gosset__windows_distinct(windows), GOSSET__RESIDUAL_MAX_FEATURES, residual->features);
