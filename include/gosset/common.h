@@ -114,7 +114,7 @@ typedef struct gosset_env {
     gosset_progress_fn progress; /* NULL = none */
     void *progress_context;
     uint32_t threads; /* 0 = CPUs this process may run on */
-    const char *cpu;  /* "scalar", "avx2", "avx512", "avx512vbmi", "neon"; NULL = $GOSSET_CPU, else the best here */
+    const char *cpu;  /* "scalar", "avx2", "avx512", "avx512vbmi", "amx", "neon"; NULL = $GOSSET_CPU, else the best */
 } gosset_env;
 
 typedef enum gosset_metric {

@@ -14,7 +14,7 @@
 #error "Only the x86_*.c files may be compiled with vector extensions: the library must start on any x86-64."
 #endif
 
-enum { LEVELS_MAX = 4 };
+enum { LEVELS_MAX = 5 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static gosset__kernels levels[LEVELS_MAX];
@@ -28,6 +28,7 @@ static void add_level(const gosset__kernels *level) {
 #define OVERRIDE(entry)                                                                                                \
     if (level->entry) self->entry = level->entry
     OVERRIDE(name);
+    OVERRIDE(matrix_tiles);
     OVERRIDE(scan_nibble);
     OVERRIDE(window_query);
     OVERRIDE(scan_windows);
@@ -57,6 +58,20 @@ static int has_f16c(void) {
 }
 #endif
 
+#ifdef GOSSET_KERNEL_AVX512VBMI
+static const gosset__kernels with_tiles = {.name = "amx", .matrix_tiles = 1};
+
+/* AMX and AVX-512 with bfloat16, and an operating system that saves tiles. Older compilers have no names for these. */
+static int has_tiles(void) {
+    enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5, SAVED = 3 << 17 };
+    unsigned a, b, c, d, saved, high;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & AMX_BF16) || !(d & AMX_TILE)) return 0;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & AVX512_BF16)) return 0;
+    __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    return (saved & SAVED) == SAVED;
+}
+#endif
+
 static void fill_levels(void) {
     add_level(&gosset__kernels_scalar);
     /* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the registers. */
@@ -73,7 +88,9 @@ static void fill_levels(void) {
     add_level(&gosset__kernels_avx512);
 #endif
 #ifdef GOSSET_KERNEL_AVX512VBMI
-    if (__builtin_cpu_supports("avx512vbmi")) add_level(&gosset__kernels_avx512vbmi);
+    if (!__builtin_cpu_supports("avx512vbmi")) return;
+    add_level(&gosset__kernels_avx512vbmi);
+    if (has_tiles()) add_level(&with_tiles);
 #endif
 #ifdef GOSSET_KERNEL_NEON
     add_level(&gosset__kernels_neon); /* part of the AArch64 baseline */

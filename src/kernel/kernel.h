@@ -102,7 +102,8 @@ typedef struct gosset__turning {
 } gosset__turning;
 
 typedef struct gosset__kernels {
-    const char *name; /* "scalar", "avx2", "avx512", "avx512vbmi", "neon" */
+    const char *name; /* "scalar", "avx2", "avx512", "avx512vbmi", "amx", "neon" */
+    int matrix_tiles; /* products of matrices of bfloat16 in tiles: what training makes of it is train/panels.h */
 
     /**
      * Scan of 4-bit codes. `blocks`: block_count x (16 codes x dimension/2 bytes), dimension a multiple of 8.

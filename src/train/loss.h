@@ -7,6 +7,7 @@
 
 #include "base/pool.h"
 #include "train/optimizer.h"
+#include "train/panels.h"
 
 /**
  * A spreading term: adds its gradient, weighted, to those of the first `anchors` rows, and gives its value. To add one:
@@ -40,6 +41,7 @@ typedef struct gosset__loss_batch {
     float *gradients; /* rows x dimension, overwritten: with respect to latents (and points, passed straight) */
     float *scratch;   /* scratch_size() floats */
     gosset__pool *pool;
+    const gosset__panels_ops *panels; /* the kind of matrix products */
 } gosset__loss_batch;
 
 typedef struct gosset__loss_ops {

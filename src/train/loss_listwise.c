@@ -19,12 +19,11 @@
 #include "train/loss.h"
 #include "train/numeric.h"
 #include "train/pairs.h"
-#include "train/panels.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { ROW_BLOCK = 128, SUB_BLOCK = 24, LANES = GOSSET__LANES };
+enum { ROW_BLOCK = 128, SUB_BLOCK = 32, LANES = GOSSET__LANES };
 
 static const float CONTRAST = 15;       /* 10 to 25 give cells as good (bench/RESULTS.md) */
 static const float CONTRAST_MIN = 0.1f; /* of the mean: of rows whose neighbours are as far as the others */
@@ -85,8 +84,9 @@ static gosset_status prepare_block(void *context, size_t item, uint32_t worker) 
     const size_t rows = self->batch->rows, features = self->batch->features, first = item * ROW_BLOCK;
     const size_t count = rows - first < ROW_BLOCK ? rows - first : ROW_BLOCK;
     prepare_rows(self, first, count);
-    gosset__panels_pack_turned(features, count, self->batch->inputs + first * features,
-                               self->panels + first * features);
+    const gosset__panels_ops *panels = self->batch->panels;
+    panels->pack_turned(features, count, self->batch->inputs + first * features,
+                        self->panels + panels->at(features, first));
     return GOSSET_OK;
 }
 
@@ -204,7 +204,7 @@ static gosset_status rank_block(void *context, size_t item, uint32_t worker) {
     for (size_t at = first; at < end; at += SUB_BLOCK) {
         const size_t count = end - at < SUB_BLOCK ? end - at : SUB_BLOCK;
         const float *latents = batch->latents + at * dimension;
-        gosset__panels_product(count, rows, batch->features, batch->inputs + at * batch->features, self->panels,
+        batch->panels->product(count, rows, batch->features, batch->inputs + at * batch->features, self->panels,
                                targets, stride);
         gosset__pairs_score(count, stride, dimension, latents, self->points, scores);
         for (size_t i = 0; i < count; i++) rank_row(self, at + i, targets + i * stride, scores + i * stride);

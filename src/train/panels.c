@@ -5,15 +5,21 @@ enum { PANEL = GOSSET__PANEL };
 
 /* ---- packing -------------------------------------------------------------------------------- */
 
+enum { FEWEST = 16 }; /* rows that take as many floats as one tile does */
+
 size_t gosset__panels_size(size_t k, size_t n) {
-    return k * ((n + PANEL - 1) / PANEL * PANEL);
+    return (k < FEWEST ? FEWEST : k) * ((n + PANEL - 1) / PANEL * PANEL);
+}
+
+static size_t panels_at(size_t k, size_t j) {
+    return k * j;
 }
 
 static size_t columns_from(size_t j, size_t n) {
     return n - j < PANEL ? n - j : PANEL;
 }
 
-void gosset__panels_pack(size_t k, size_t n, const float *b, size_t stride, float *panels) {
+static void pack(size_t k, size_t n, const float *b, size_t stride, float *panels) {
     for (size_t j = 0; j < n; j += PANEL) {
         const size_t columns = columns_from(j, n);
         const float *from = b + j;
@@ -42,7 +48,7 @@ static inline __attribute__((always_inline)) void turn_four(size_t k, const floa
     *(quad *)(panel + 3 * PANEL) = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
 }
 
-void gosset__panels_pack_turned(size_t k, size_t n, const float *b, float *panels) {
+static void pack_turned(size_t k, size_t n, const float *b, float *panels) {
     const size_t fours = k / 4 * 4;
     for (size_t j = 0; j < n; j += PANEL, b += PANEL * k, panels += PANEL * k) {
         const size_t columns = columns_from(j, n), columns_by_four = columns / 4 * 4;
@@ -120,14 +126,15 @@ static void sum(const factors *f) {
     best->sum(f);
 }
 
-void gosset__panels_product(size_t m, size_t n, size_t k, const float *a, const float *panels, float *c,
-                            size_t c_stride) {
+static void product(size_t m, size_t n, size_t k, const float *a, const float *panels, float *c, size_t c_stride) {
     sum(&(factors){m, n, k, k, 1, c_stride, a, panels, c});
 }
 
-void gosset__panels_product_at(size_t m, size_t n, size_t k, const float *a, const float *panels, float *c) {
+static void product_at(size_t m, size_t n, size_t k, const float *a, const float *panels, float *c) {
     sum(&(factors){m, n, k, 1, m, n, a, panels, c});
 }
+
+const gosset__panels_ops gosset__panels_float = {"of floats", panels_at, pack, pack_turned, product, product_at};
 
 int gosset__panels_try(size_t i, int turned, size_t m, size_t n, size_t k, const float *a, const float *panels,
                        float *c) {

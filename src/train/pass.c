@@ -9,7 +9,6 @@
 #include "base/status.h"
 #include "train/layer.h"
 #include "train/numeric.h"
-#include "train/panels.h"
 
 #include <string.h>
 
@@ -62,6 +61,7 @@ static void list_buffers(gosset__pass *pass, buffer out[BUFFERS]) {
 gosset_status gosset__pass_create(gosset__pass *pass, const gosset__shape *shape, size_t rows, gosset__pool *pool,
                                   const gosset__env *env) {
     *pass = (gosset__pass){.env = *env, .pool = pool, .shape = *shape, .rows = rows};
+    pass->panels = &gosset__panels_float;
     pass->parameter_count = gosset__parameters_count(shape);
     cut(pass);
     buffer buffers[BUFFERS];
@@ -110,10 +110,11 @@ static gosset_status pack(void *context, size_t item, uint32_t worker) {
         p->fill(p->fill_context, r.first, r.count, p->x + r.first * features);
     }
     if (first >= width) return GOSSET_OK;
-    const size_t count = width - first < GOSSET__PANEL ? width - first : GOSSET__PANEL, at = first * width;
-    gosset__panels_pack(features, count, self->parameters->w1 + first, width, p->panels1 + first * features);
-    gosset__panels_pack(width, count, self->parameters->w2 + first, width, p->panels2 + at);
-    gosset__panels_pack_turned(width, count, self->parameters->w2 + at, p->panels2_turned + at);
+    const size_t count = width - first < GOSSET__PANEL ? width - first : GOSSET__PANEL;
+    const size_t at = p->panels->at(width, first);
+    p->panels->pack(features, count, self->parameters->w1 + first, width, p->panels1 + p->panels->at(features, first));
+    p->panels->pack(width, count, self->parameters->w2 + first, width, p->panels2 + at);
+    p->panels->pack_turned(width, count, self->parameters->w2 + first * width, p->panels2_turned + at);
     return GOSSET_OK;
 }
 
@@ -122,7 +123,7 @@ static void forward_hidden(const gosset__pass *p, size_t item, piece r, size_t i
                            float *u) {
     const size_t width = p->shape.width;
     float *mean = p->moments + 2 * item * width;
-    gosset__panels_product(r.count, width, in, x + r.first * in, panels, u + r.first * width, width);
+    p->panels->product(r.count, width, in, x + r.first * in, panels, u + r.first * width, width);
     gosset__column_moments(r.count, width, 0, width, u + r.first * width, mean, mean + width);
 }
 
@@ -208,8 +209,8 @@ static void backward_weight(const gosset__pass *p, uint32_t worker, piece r, siz
                             float *dw) {
     const size_t width = p->shape.width;
     float *panels = p->own + worker * gosset__panels_size(p->block_rows, width);
-    gosset__panels_pack(r.count, width, du + r.first * width, width, panels);
-    gosset__panels_product_at(in, width, r.count, x + r.first * in, panels, dw);
+    p->panels->pack(r.count, width, du + r.first * width, width, panels);
+    p->panels->product_at(in, width, r.count, x + r.first * in, panels, dw);
 }
 
 static gosset_status backward_second(void *context, size_t item, uint32_t worker) {
@@ -222,7 +223,7 @@ static gosset_status backward_second(void *context, size_t item, uint32_t worker
     gosset__norm_backward(r.count, width, self->parameters->gamma2, p->inverse2, p->slope, p->mean, p->u2 + at,
                           p->dh2 + at);
     backward_weight(p, worker, r, width, p->h1, p->dh2, g.w2);
-    gosset__panels_product(r.count, width, width, p->dh2 + at, p->panels2_turned, dh1, width);
+    p->panels->product(r.count, width, width, p->dh2 + at, p->panels2_turned, dh1, width);
     gosset__norm_relu_backward_sums(r.count, width, p->u1 + at, p->h1 + at, dh1, g.gamma1, g.beta1);
     return GOSSET_OK;
 }

@@ -3,6 +3,7 @@
 #define GOSSET_TRAIN_PASS_H
 
 #include "train/network.h"
+#include "train/panels.h"
 
 typedef struct gosset__pass {
     gosset__env env;
@@ -15,6 +16,7 @@ typedef struct gosset__pass {
     float *dz;                 /* rows x output: the caller fills it; used up by the way back */
     void (*fill)(void *context, size_t first, size_t count, float *x); /* NULL: x is there */
     void *fill_context;
+    const gosset__panels_ops *panels; /* the kind of products: of floats, unless the caller changes it */
     /* between: normalised values and activations of the hidden layers, their gradients (those of the first take the
        place of u2), per row and per column */
     float *u1, *h1, *u2, *h2, *dh2, *norms, *inverse1, *inverse2;

@@ -7,7 +7,7 @@
 
 enum { SIDE = 512, PRODUCTS = 4, TRIALS = 40 };
 
-static const double SECONDS_MIN = 2; /* shorter trainings say nothing, and tests train a lot */
+static const double SECONDS_MIN = 1; /* shorter trainings say nothing, and tests train a lot */
 
 /* Operations of the matrix products of one step: forward, and back to weights and to all inputs but the first. */
 static double step_operations(const gosset__trainer *trainer) {

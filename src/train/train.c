@@ -35,6 +35,15 @@ static void plan_mining(gosset__trainer *trainer) {
     if (trainer->mined_count > MINED_MAX) trainer->mined_count = MINED_MAX;
 }
 
+static const gosset__panels_ops *choose_panels(const gosset__trainer *trainer) {
+    const int wanted = trainer->kernels->matrix_tiles;
+    const gosset__panels_ops *tiles = wanted ? gosset__panels_tiles() : NULL;
+    const gosset__panels_ops *panels = tiles ? tiles : &gosset__panels_float;
+    gosset__log(&trainer->env, GOSSET_LOG_INFO, "matrix products of the steps: %s%s", panels->name,
+                wanted && !tiles ? " (the system lets no program use tiles of bfloat16)" : "");
+    return panels;
+}
+
 static gosset_status allocate_batch(gosset__trainer *trainer) {
     const gosset__settings *s = &trainer->settings;
     const gosset__loss_ops *loss = s->loss;
@@ -48,6 +57,7 @@ static gosset_status allocate_batch(gosset__trainer *trainer) {
     batch->spread = s->spread;
     batch->uniformity = s->uniformity;
     batch->pool = trainer->pool;
+    batch->panels = choose_panels(trainer);
     size_t scratch = loss->scratch_size(batch->anchors, batch->members, batch->features, batch->dimension,
                                         gosset__pool_threads(trainer->pool));
     batch->scratch = trainer->loss_scratch = allocate_floats(trainer, &status, scratch);
@@ -59,6 +69,7 @@ static gosset_status allocate_batch(gosset__trainer *trainer) {
     GOSSET_TRY(gosset__pass_create(&trainer->pass, &trainer->shape, batch->rows, trainer->pool, &trainer->env));
     trainer->pass.fill = gosset__batch_fill;
     trainer->pass.fill_context = trainer;
+    trainer->pass.panels = batch->panels;
     batch->inputs = trainer->pass.x;
     batch->latents = batch->points = trainer->pass.z;
     batch->gradients = trainer->pass.dz;

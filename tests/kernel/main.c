@@ -20,14 +20,15 @@
 #if defined(__x86_64__)
 /* Asked of the CPU itself, not of the compiler's run time that the library asks. */
 typedef struct cpu_flags {
-    unsigned leaf1_c, leaf7_b, leaf7_c, saved; /* `saved`: registers the operating system keeps */
+    unsigned leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf7_1_a, saved; /* `saved`: registers the operating system keeps */
 } cpu_flags;
 
 static cpu_flags read_cpu(void) {
     cpu_flags flags = {0};
-    unsigned a, b, d, high;
+    unsigned a, b, c, d, high;
     if (__get_cpuid(1, &a, &b, &flags.leaf1_c, &d)) {
-        __get_cpuid_count(7, 0, &a, &flags.leaf7_b, &flags.leaf7_c, &d);
+        __get_cpuid_count(7, 0, &a, &flags.leaf7_b, &flags.leaf7_c, &flags.leaf7_d);
+        __get_cpuid_count(7, 1, &flags.leaf7_1_a, &b, &c, &d);
         if (flags.leaf1_c >> 27 & 1) __asm__("xgetbv" : "=a"(flags.saved), "=d"(high) : "c"(0));
     }
     return flags;
@@ -53,7 +54,10 @@ START_TEST(ladder_has_what_the_cpu_has) {
                  has_all(cpu.leaf7_c, 1u << 11) && has_all(cpu.saved, 0xE6);                /* VNNI */
     ck_assert_int_eq(level_named("avx2") != NULL, avx2);
     ck_assert_int_eq(level_named("avx512") != NULL, avx512);
-    ck_assert_int_eq(level_named("avx512vbmi") != NULL, avx512 && has_all(cpu.leaf7_c, 1u << 1));
+    int vbmi = avx512 && has_all(cpu.leaf7_c, 1u << 1);
+    ck_assert_int_eq(level_named("avx512vbmi") != NULL, vbmi);
+    int tiles = has_all(cpu.leaf7_d, 1u << 22 | 1u << 24) && has_all(cpu.leaf7_1_a, 1u << 5); /* AMX and AVX-512 BF16 */
+    ck_assert_int_eq(level_named("amx") != NULL, vbmi && tiles && has_all(cpu.saved, 0x60000));
 #elif defined(__aarch64__)
     ck_assert_ptr_nonnull(level_named("neon"));
 #endif
@@ -268,6 +272,8 @@ START_TEST(every_level_brings_kernels_of_its_own) {
     for (uint32_t i = 1; gosset__kernels_level(i); i++) {
         const gosset__kernels *below = gosset__kernels_level(i - 1), *level = gosset__kernels_level(i);
         ck_assert_str_ne(level->name, below->name);
+        ck_assert_int_eq(level->matrix_tiles, strcmp(level->name, "amx") == 0);
+        if (level->matrix_tiles) continue; /* one more thing; the rest is that of the level below */
         ck_assert(level->scan_windows != below->scan_windows);
         if (strcmp(level->name, "avx512vbmi") == 0) continue; /* AVX-512 in all else */
         ck_assert(level->scan_nibble != below->scan_nibble && level->window_query != below->window_query);
@@ -284,7 +290,7 @@ START_TEST(every_level_brings_kernels_of_its_own) {
 END_TEST
 
 static void print_levels(void) {
-    static const char *const known[] = {"scalar", "avx2", "avx512", "avx512vbmi", "neon"};
+    static const char *const known[] = {"scalar", "avx2", "avx512", "avx512vbmi", "amx", "neon"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         printf("level %-10s %s\n", known[i], level_named(known[i]) ? "tested" : "not on this machine: skipped");
 }

@@ -242,7 +242,8 @@ static void loss_case_make(loss_case *c, const gosset__loss_ops *ops, uint64_t s
                                     .spread = gosset__spread_find(NULL),
                                     .uniformity = 0.1f,
                                     .gradients = c->gradients,
-                                    .scratch = c->scratch};
+                                    .scratch = c->scratch,
+                                    .panels = &gosset__panels_float};
 }
 
 static void loss_case_free(loss_case *c) {

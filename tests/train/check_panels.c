@@ -61,9 +61,9 @@ START_TEST(products_of_any_size) {
     for (int way = 0; way < 4 * WIDTHS_MOST; way++) {
         for (size_t i = 0; i < x.m * x.n + GUARD; i++) x.c[i] = 7;
         if (way & 1)
-            gosset__panels_pack(x.k, x.n, x.b, x.n, x.panels);
+            gosset__panels_float.pack(x.k, x.n, x.b, x.n, x.panels);
         else
-            gosset__panels_pack_turned(x.k, x.n, x.b_turned, x.panels);
+            gosset__panels_float.pack_turned(x.k, x.n, x.b_turned, x.panels);
         const int turned = way >> 1 & 1;
         if (!gosset__panels_try((size_t)way / 4, turned, x.m, x.n, x.k, turned ? x.a_turned : x.a, x.panels, x.c))
             continue;
@@ -81,9 +81,9 @@ START_TEST(products_into_a_larger_matrix) {
     const size_t stride = x.n + GUARD;
     float *c = floats(x.m * stride);
     for (size_t i = 0; i < x.m * stride; i++) c[i] = 7;
-    gosset__panels_pack(x.k, x.n, x.b, x.n, x.panels);
-    gosset__panels_product(x.m, x.n, x.k, x.a, x.panels, c, stride);
-    gosset__panels_product_at(x.m, x.n, x.k, x.a_turned, x.panels, x.c);
+    gosset__panels_float.pack(x.k, x.n, x.b, x.n, x.panels);
+    gosset__panels_float.product(x.m, x.n, x.k, x.a, x.panels, c, stride);
+    gosset__panels_float.product_at(x.m, x.n, x.k, x.a_turned, x.panels, x.c);
     for (size_t r = 0; r < x.m; r++) {
         ck_assert_mem_eq(c + r * stride, x.c + r * x.n, x.n * sizeof *c);
         for (size_t j = x.n; j < stride; j++) ck_assert(c[r * stride + j] == 7.0f);

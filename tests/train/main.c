@@ -58,6 +58,7 @@ int main(void) {
     SRunner *runner = srunner_create(gradients_suite());
     srunner_add_suite(runner, neighbours_suite());
     srunner_add_suite(runner, panels_suite());
+    srunner_add_suite(runner, tiles_suite());
     srunner_add_suite(runner, model_file_suite());
     srunner_add_suite(runner, format_suite());
     srunner_add_suite(runner, queries_suite());

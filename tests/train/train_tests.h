@@ -15,6 +15,7 @@
 
 Suite *format_suite(void);
 Suite *panels_suite(void);
+Suite *tiles_suite(void);
 Suite *gradients_suite(void);
 Suite *learning_suite(void);
 Suite *model_file_suite(void);
