@@ -250,6 +250,7 @@ typedef struct gosset_memory_info {
     uint64_t query;    /* each further query in flight, on average */
     uint64_t batch;    /* a searcher that was once given many queries in one call; 0: it would not plan them together */
     uint64_t cache;    /* each searcher's, of the bytes `options` give it: what was allocated */
+    uint64_t batch_most; /* in place of `batch`, once it was given more than 512 */
 } gosset_memory_info;
 
 /**

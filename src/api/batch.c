@@ -14,24 +14,28 @@ enum {
 int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count, uint32_t k) {
     const gosset__search_request request = gosset__searcher_request(searcher, 0, GOSSET_F32, k);
     if (searcher->index->store->code_sums) return 0; /* their codes come one query after the other */
-    return count >= LEAST && gosset__search_together_room(request.probe, request.rerank) >= LEAST;
+    return count >= LEAST &&
+           gosset__search_together_room(request.probe, request.rerank, gosset__together_most(count)) >= LEAST;
 }
 
-gosset_status gosset__searcher_together_reserve(gosset_searcher *searcher, uint32_t k) {
+gosset_status gosset__searcher_together_reserve(gosset_searcher *searcher, uint32_t k, uint32_t most) {
     gosset_searcher *s = searcher;
     const gosset__search_request common = gosset__searcher_request(s, 0, GOSSET_F32, k);
     const size_t dimension = gosset__codec_dimension(s->index->codec);
-    if (!s->requests) s->requests = gosset__alloc_array(&s->env, GOSSET__TOGETHER_MAX, sizeof *s->requests);
-    if (!s->batch_latents)
-        s->batch_latents = gosset__alloc_array(&s->env, GOSSET__TOGETHER_MAX, dimension * sizeof(float));
-    if (!s->requests || !s->batch_latents) return gosset__no_memory("searcher", GOSSET__TOGETHER_MAX * dimension);
-    return gosset__search_together_reserve(s->search, common.probe, common.rerank > k ? common.rerank : k, k);
+    if (s->batch_room < most) {
+        gosset__free(&s->env, s->requests);
+        gosset__free(&s->env, s->batch_latents);
+        s->requests = gosset__alloc_array(&s->env, most, sizeof *s->requests);
+        s->batch_latents = gosset__alloc_array(&s->env, most, dimension * sizeof(float));
+        s->batch_room = s->requests && s->batch_latents ? most : 0;
+    }
+    if (s->batch_room == 0) return gosset__no_memory("searcher", most * dimension);
+    return gosset__search_together_reserve(s->search, common.probe, common.rerank > k ? common.rerank : k, k, most);
 }
 
 uint64_t gosset__searcher_together_held(const gosset_searcher *searcher) {
     const size_t dimension = gosset__codec_dimension(searcher->index->codec);
-    return (searcher->requests ? GOSSET__TOGETHER_MAX * sizeof *searcher->requests : 0) +
-           (searcher->batch_latents ? GOSSET__TOGETHER_MAX * dimension * sizeof(float) : 0);
+    return searcher->batch_room * (sizeof *searcher->requests + dimension * sizeof(float));
 }
 
 /*
@@ -69,9 +73,10 @@ void gosset__searcher_together(gosset_searcher *searcher, const gosset_vectors *
     gosset_searcher *s = searcher;
     const gosset__search_sink sink = {note, outcome};
     const gosset__search_request common = gosset__searcher_request(s, 0, queries->type, k);
-    const uint32_t room = gosset__search_together_room(common.probe, common.rerank);
+    const uint32_t most = gosset__together_most(queries->count);
+    const uint32_t room = gosset__search_together_room(common.probe, common.rerank, most);
     uint32_t planned = 0;
-    gosset_status status = gosset__searcher_together_reserve(s, k);
+    gosset_status status = gosset__searcher_together_reserve(s, k, most);
     for (size_t next = 0; status == GOSSET_OK && outcome->status == GOSSET_OK && next < queries->count;
          next += planned) {
         const uint32_t count = share(s, queries->count, queries->count - next, room, planned);

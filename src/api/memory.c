@@ -21,16 +21,16 @@ gosset_memory_info gosset__index_measure(const gosset_index *index) {
     return info;
 }
 
-/* A searcher made for these options, asked for its size, and let go. */
-static gosset_status measure(const gosset_index *index, const gosset_search_options *options, uint32_t k,
+/* A searcher made for these options, asked for its size, and let go; `most`: queries of a call. */
+static gosset_status measure(const gosset_index *index, const gosset_search_options *options, uint32_t k, uint32_t most,
                              uint64_t *held, uint64_t *batch) {
     gosset_status status = GOSSET_OK;
     gosset_searcher *searcher = NULL;
     GOSSET_TRY(gosset__searcher_create_with(&searcher, index, &index->env, options));
     GOSSET_TRY(gosset__searcher_reserve(searcher, k));
     *held = gosset__searcher_held(searcher);
-    if (!gosset__searcher_goes_together(searcher, SIZE_MAX, k)) goto out;
-    GOSSET_TRY(gosset__searcher_together_reserve(searcher, k));
+    if (!gosset__searcher_goes_together(searcher, most, k)) goto out;
+    GOSSET_TRY(gosset__searcher_together_reserve(searcher, k, most));
     *batch = gosset__searcher_held(searcher) - *held;
 out:
     gosset_searcher_free(searcher);
@@ -52,11 +52,11 @@ gosset_status gosset_index_memory(const gosset_index *index, const gosset_search
     const uint64_t cache = read.cache;
     read.in_flight = in_flight;
     read.cache = 0;
-    GOSSET_TRY(measure(index, &read, k, &all, &ours.batch));
+    GOSSET_TRY(measure(index, &read, k, GOSSET__TOGETHER_MAX, &all, &ours.batch_most));
     read.in_flight = 1;
-    GOSSET_TRY(measure(index, &read, k, &ours.searcher, &ours.batch));
+    GOSSET_TRY(measure(index, &read, k, GOSSET__TOGETHER_SOME, &ours.searcher, &ours.batch));
     read.cache = cache;
-    GOSSET_TRY(measure(index, &read, k, &all_cached, &ours.batch));
+    GOSSET_TRY(measure(index, &read, k, GOSSET__TOGETHER_SOME, &all_cached, &ours.batch));
     ours.cache = all_cached - ours.searcher;
     if (in_flight > 1) ours.query = (all - ours.searcher) / (in_flight - 1);
     GOSSET_TRY(gosset__info_write(info, &ours, sizeof ours, "gosset_memory_info"));

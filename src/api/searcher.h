@@ -24,8 +24,9 @@ struct gosset_searcher {
     char *queries;                    /* GOSSET__MAP_ROWS rows, aligned */
     float *latents;                   /* GOSSET__MAP_ROWS x latent dimension */
     void *scratch;                    /* of the model */
-    gosset__search_request *requests; /* of queries planned together: GOSSET__TOGETHER_MAX; NULL before the first */
+    gosset__search_request *requests; /* of queries planned together: batch_room; NULL before the first */
     float *batch_latents;             /* theirs */
+    uint32_t batch_room;
 };
 
 /** With options from the start; on failure there may be a searcher to free. */
@@ -47,7 +48,7 @@ void gosset__outcome_note(gosset__outcome *outcome, gosset_status status, const 
 int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count, uint32_t k);
 void gosset__searcher_together(gosset_searcher *searcher, const gosset_vectors *queries, uint32_t k, uint64_t *ids,
                                float *distances, gosset__outcome *outcome);
-gosset_status gosset__searcher_together_reserve(gosset_searcher *searcher, uint32_t k);
+gosset_status gosset__searcher_together_reserve(gosset_searcher *searcher, uint32_t k, uint32_t most);
 uint64_t gosset__searcher_together_held(const gosset_searcher *searcher);
 
 /** What every search checks. */

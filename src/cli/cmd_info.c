@@ -48,7 +48,8 @@ static gosset_status report_memory(cli_session *session, const gosset_index *ind
         {"searcher_bytes", "a searcher", "one query in flight: page buffers, scratch", memory.searcher},
         {"query_bytes", "a query more", "in flight: its pages and candidates", memory.query},
         {"cache_bytes", "its cache", "pages kept: --cache", memory.cache},
-        {"batch_bytes", "a batch", "of a searcher that is given many queries at once", memory.batch},
+        {"batch_bytes", "a batch", "of a searcher that is given up to 512 queries at once", memory.batch},
+        {"batch_most_bytes", "  or", "more than that", memory.batch_most},
     };
     json_t *json = json_object();
     output_line(&session->output, "\nmemory                            bytes   a vector");

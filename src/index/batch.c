@@ -7,17 +7,16 @@
 enum {
     DISTANCE = 128,                                /* cache lines between those asked for and those compared */
     PIECE = 8,                                     /* blocks compared between two requests */
-    LARGE = 256,                                   /* rows of a cell that is scanned by bounds */
     STRIDE = GOSSET__SCAN_ROWS / GOSSET__SCAN_MANY /* scores of a query: those of all fit the first-level cache */
 };
 
 /* Half of the cells that are probed are too far to be visited; if a query visits all of them, it may wait for the next
  * batch. */
-uint32_t gosset__batch_room(uint32_t probe, uint32_t rerank) {
-    const size_t by_visits = 2 * (size_t)GOSSET__BATCH_VISITS / (probe > 0 ? probe : 1);
-    const size_t by_items = GOSSET__BATCH_ITEMS / gosset__best_capacity(rerank);
+uint32_t gosset__batch_room(uint32_t probe, uint32_t rerank, uint32_t most) {
+    const size_t all = (size_t)most * GOSSET__BATCH_EACH;
+    const size_t by_visits = 2 * all / (probe > 0 ? probe : 1), by_items = all / gosset__best_capacity(rerank);
     const size_t room = by_visits < by_items ? by_visits : by_items;
-    return room < GOSSET__TOGETHER_MAX ? (uint32_t)room : GOSSET__TOGETHER_MAX;
+    return room < most ? (uint32_t)room : most;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------- */
@@ -30,12 +29,13 @@ static void *carve(uint8_t *block, size_t *used, size_t count, size_t size) {
 
 static size_t draw(gosset__batch *b, uint8_t *block, const gosset__candidates *c) {
     const uint32_t cells = c->store->layout.cell_count, room = b->room;
+    const size_t visits = (size_t)b->most * GOSSET__BATCH_EACH;
     size_t used = 0;
     b->cell_at = carve(block, &used, cells, sizeof *b->cell_at);
     b->place_of = carve(block, &used, cells, sizeof *b->place_of);
     b->first = carve(block, &used, (size_t)cells + 1, sizeof *b->first);
-    b->visits = carve(block, &used, GOSSET__BATCH_VISITS, sizeof *b->visits);
-    b->visitors = carve(block, &used, GOSSET__BATCH_VISITS, sizeof *b->visitors);
+    b->visits = carve(block, &used, visits, sizeof *b->visits);
+    b->visitors = carve(block, &used, visits, sizeof *b->visitors);
     b->seen = carve(block, &used, room, sizeof *b->seen);
     b->subjects = carve(block, &used, room, gosset__codec_subject_size(c->codec));
     b->views = carve(block, &used, room, gosset__codec_view_size(c->codec));
@@ -64,9 +64,10 @@ static void order_cells(gosset__batch *b, const gosset__candidates *c) {
 }
 
 gosset_status gosset__batch_reserve(gosset__batch *batch, const gosset__candidates *candidates, uint32_t rerank,
-                                    const gosset__env *env) {
-    if (gosset__batch_fits(batch, rerank)) return GOSSET_OK;
-    gosset__batch wanted = {.room = gosset__batch_room(1, rerank), .rerank = rerank};
+                                    uint32_t most, const gosset__env *env) {
+    if (gosset__batch_fits(batch, rerank, most)) return GOSSET_OK;
+    if (most < batch->most) most = batch->most;
+    gosset__batch wanted = {.most = most, .room = gosset__batch_room(1, rerank, most), .rerank = rerank};
     gosset__batch_free(batch, env);
     wanted.size = draw(&wanted, NULL, candidates);
     wanted.block = gosset__alloc_zero(env, wanted.size);
@@ -87,7 +88,7 @@ void gosset__batch_free(gosset__batch *batch, const gosset__env *env) {
 bool gosset__batch_gather(gosset__batch *batch, gosset__candidates *candidates, const float *latent, uint32_t rerank) {
     gosset__candidates *c = candidates;
     const uint32_t query = batch->count;
-    if (query == batch->room || batch->visit_count + c->run_count > GOSSET__BATCH_VISITS) return false;
+    if (query == batch->room || batch->visit_count + c->run_count > batch->most * GOSSET__BATCH_EACH) return false;
     gosset__codec_subject_set(c->codec, latent, batch->subjects + query * gosset__codec_subject_size(c->codec));
     gosset__best_start(&batch->best[query], batch->items + query * gosset__best_capacity(batch->rerank), rerank);
     for (uint32_t r = gosset__candidates_scan_nearest(c, &batch->best[query]); r < c->run_count; r++) {
@@ -110,12 +111,9 @@ static void sort_visits(gosset__batch *b, uint32_t cells) {
 
 /* ---- scanning ----------------------------------------------------------------------------------- */
 
-/* Bounds spare most of the second plane, and cost a look at a few rows each time: not worth while in small cells, and
- * among many candidates even poor bounds are. */
-static bool by_bounds(const gosset__batch *b, const gosset__candidates *c, uint32_t cell) {
-    const gosset__store *store = c->store;
-    return store->lead_size < store->layout.code_size && b->best[0].limit <= GOSSET__BEST_HEAP &&
-           store->cell_first[cell + 1] - store->cell_first[cell] >= LARGE;
+/* Bounds spare most of the second plane. Among many candidates even poor ones are, and look at rows one by one. */
+static bool by_bounds(const gosset__batch *b, const gosset__candidates *c) {
+    return c->store->lead_size < c->store->layout.code_size && b->best[0].limit <= GOSSET__BEST_HEAP;
 }
 
 /* A cell's codes are next to be asked for. */
@@ -127,7 +125,7 @@ static void fetch_cell(gosset__batch *b, const gosset__candidates *c, uint32_t c
     const size_t tail = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size - lead;
     b->next = store->blocks + first * lead;
     b->end = store->blocks + end * lead;
-    if (!by_bounds(b, c, cell))
+    if (!by_bounds(b, c))
         for (size_t at = first * tail; at < end * tail; at += 64) __builtin_prefetch(store->tails + at, 0, 2);
     gosset__codec_prefetch(c->codec, cell);
 }
@@ -219,7 +217,7 @@ static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t ce
                       uint32_t count, bool fresh) {
     const uint64_t first = c->store->cell_first[cell], end = c->store->cell_first[cell + 1];
     const uint64_t last = (end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
-    const bool bounds = by_bounds(b, c, cell);
+    const bool bounds = by_bounds(b, c);
     for (uint64_t block = first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
         const uint64_t most = STRIDE / GOSSET__SCAN_BLOCK, row = block * GOSSET__SCAN_BLOCK;
         now = last - block < most ? last - block : most;

@@ -10,9 +10,8 @@
 #include "index/search.h"
 
 enum {
-    GOSSET__BATCH_VISITS = 1 << 17, /* of a query to a cell that has rows */
-    GOSSET__BATCH_ITEMS = 1 << 17,  /* candidates kept on the way, of all queries */
-    GOSSET__BATCH_STEP = 1 << 10    /* visits between two looks at what else is to be done */
+    GOSSET__BATCH_EACH = 256, /* visits to a cell that has rows, and candidates on the way: room for so many a query */
+    GOSSET__BATCH_STEP = 1 << 10 /* visits between two looks at what else is to be done */
 };
 
 /** A cell of one query; once sorted, queries of a cell follow each other. */
@@ -34,12 +33,12 @@ typedef struct gosset__promised {
 typedef struct gosset__batch {
     void *block;
     size_t size;
-    uint32_t room, rerank; /* queries it has room for, and candidates of each */
-    uint32_t count;        /* queries gathered */
+    uint32_t most, room, rerank; /* queries it was made for and those it has room for, and candidates of each */
+    uint32_t count;              /* queries gathered */
     uint32_t visit_count;
     uint32_t *cell_at, *place_of; /* cells: those of a group follow each other; and its inverse */
     uint32_t *first;              /* cells + 1: the visits of a place */
-    gosset__visit *visits;        /* GOSSET__BATCH_VISITS, as they were gathered */
+    gosset__visit *visits;        /* most x GOSSET__BATCH_EACH, as they were gathered */
     uint16_t *visitors;           /* likewise, sorted by place */
     uint32_t *seen;               /* room: 1 + the group a view was made for last */
     uint8_t *subjects, *views;    /* room */
@@ -57,15 +56,15 @@ typedef struct gosset__batch {
     uint32_t *positions;
 } gosset__batch;
 
-/** Queries of this kind it makes sense to plan together; less than 2: none. */
-uint32_t gosset__batch_room(uint32_t probe, uint32_t rerank);
-/** Whether it has memory for queries with so many candidates. */
-static inline bool gosset__batch_fits(const gosset__batch *batch, uint32_t rerank) {
-    return batch->block != NULL && rerank <= batch->rerank;
+/** Queries of this kind it makes sense to plan together, at most `most`; less than 2: none. */
+uint32_t gosset__batch_room(uint32_t probe, uint32_t rerank, uint32_t most);
+/** Whether it has memory for so many queries with so many candidates. */
+static inline bool gosset__batch_fits(const gosset__batch *batch, uint32_t rerank, uint32_t most) {
+    return batch->block != NULL && rerank <= batch->rerank && most <= batch->most;
 }
 /** Sees to that. What it has found and kept is lost. */
 gosset_status gosset__batch_reserve(gosset__batch *batch, const gosset__candidates *candidates, uint32_t rerank,
-                                    const gosset__env *env);
+                                    uint32_t most, const gosset__env *env);
 void gosset__batch_free(gosset__batch *batch, const gosset__env *env);
 
 /** Takes in the query whose cells `candidates` has probed last. False, and nothing happened, when it is full. */

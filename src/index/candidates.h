@@ -62,8 +62,8 @@ static inline size_t gosset__cell_summary_words(uint32_t cell_count) {
 /** Says that a row will be picked soon: its part of the second plane is on its way from memory then. */
 static inline void gosset__candidates_fetch(const gosset__store *store, uint64_t row) {
     const uint32_t tail = store->layout.code_size - store->lead_size;
-    const uint8_t *block = store->tails + row / GOSSET__SCAN_BLOCK * GOSSET__SCAN_BLOCK * tail;
-    for (uint32_t h = 0; h < tail / 4; h++) __builtin_prefetch(block + 64 * (size_t)h);
+    __builtin_prefetch(store->tails + row * tail);
+    __builtin_prefetch(store->tails + row * tail + tail - 1);
 }
 
 /** Sets the query; the probes and scans that follow are about it. */

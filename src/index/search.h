@@ -12,7 +12,12 @@
 
 typedef struct gosset__search gosset__search; /* one thread's scratch, page buffers and ring */
 
-enum { GOSSET__SEARCH_MAX_IN_FLIGHT = 256, GOSSET__TOGETHER_MAX = 512 };
+enum { GOSSET__SEARCH_MAX_IN_FLIGHT = 256 };
+/* Queries planned together: memory for so many, or for the most if a call has more. */
+enum { GOSSET__TOGETHER_SOME = 512, GOSSET__TOGETHER_MAX = 2048 };
+static inline uint32_t gosset__together_most(size_t count) {
+    return count <= GOSSET__TOGETHER_SOME ? GOSSET__TOGETHER_SOME : GOSSET__TOGETHER_MAX;
+}
 
 /** With room for one query on its way. */
 gosset_status gosset__search_create(gosset__search **out, const gosset__store *store, const gosset__codec *codec,
@@ -89,10 +94,11 @@ typedef struct gosset__search_sink {
     void *context;
 } gosset__search_sink;
 
-/** How many queries go together; less than 2: it is not worth while. */
-uint32_t gosset__search_together_room(uint32_t probe, uint32_t rerank);
+/** How many queries go together, where there is memory for `most`; less than 2: it is not worth while. */
+uint32_t gosset__search_together_room(uint32_t probe, uint32_t rerank, uint32_t most);
 /** Room for that; as gosset__search_reserve. */
-gosset_status gosset__search_together_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k);
+gosset_status gosset__search_together_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k,
+                                              uint32_t most);
 /**
  * Plans the first of `count` requests together, `planned` of them: as many as there is room for (0: the first has
  * to go alone). All have one probe, rerank and k. Their vectors must last until they are reported. Meanwhile the pages

@@ -18,8 +18,8 @@ typedef struct gosset__search_room {
 
 /** Queries that were planned together and wait for their turn to read. */
 typedef struct gosset__search_planned {
-    gosset__search_request *requests; /* GOSSET__TOGETHER_MAX */
-    uint32_t count, next;
+    gosset__search_request *requests; /* room */
+    uint32_t room, count, next;
 } gosset__search_planned;
 
 /** The query that is being planned. */

@@ -209,13 +209,20 @@ typedef struct load_context {
     uint64_t next;  /* block */
 } load_context;
 
+/* A matrix of words. */
+static void transpose(const uint8_t *from, uint32_t rows, uint32_t columns, uint8_t *to) {
+    for (uint32_t r = 0; r < rows; r++)
+        for (uint32_t c = 0; c < columns; c++)
+            memcpy(to + 4 * ((size_t)c * rows + r), from + 4 * ((size_t)r * columns + c), 4);
+}
+
 static void emit_block(load_context *load, const uint8_t *codes, size_t count) {
     const gosset__store *store = load->store;
     const size_t lead = (size_t)GOSSET__SCAN_BLOCK * store->lead_size;
     const size_t tail = (size_t)GOSSET__SCAN_BLOCK * store->layout.code_size - lead;
     load->block(load->context, codes, count, load->whole);
     memcpy(store->blocks + load->next * lead, load->whole, lead);
-    memcpy(store->tails + load->next * tail, load->whole + lead, tail);
+    transpose(load->whole + lead, (uint32_t)(tail / 64), GOSSET__SCAN_BLOCK, store->tails + load->next * tail);
     load->next++;
 }
 
@@ -262,7 +269,7 @@ const uint8_t *gosset__store_blocks(const gosset__store *store, uint64_t first, 
     uint8_t *to = room;
     for (uint64_t block = first; block < first + count; block++) {
         memcpy(to, store->blocks + block * lead, lead);
-        memcpy(to + lead, store->tails + block * tail, tail);
+        transpose(store->tails + block * tail, GOSSET__SCAN_BLOCK, (uint32_t)(tail / 64), to + lead);
         to += lead + tail;
     }
     return room;
@@ -274,8 +281,8 @@ void gosset__store_pick(const gosset__store *store, uint64_t row, uint32_t place
     const uint8_t *word = store->blocks + from * lead + 4 * (row % GOSSET__SCAN_BLOCK);
     uint8_t *to = block + 4 * (size_t)place;
     for (uint32_t h = 0; h < lead / 4; h++, word += 64, to += 64) memcpy(to, word, 4);
-    word = store->tails + from * tail + 4 * (row % GOSSET__SCAN_BLOCK);
-    for (uint32_t h = 0; h < tail / 4; h++, word += 64, to += 64) memcpy(to, word, 4);
+    word = store->tails + row * tail;
+    for (uint32_t h = 0; h < tail / 4; h++, word += 4, to += 64) memcpy(to, word, 4);
 }
 
 gosset_status gosset__store_pass_codes(const gosset__store *store, gosset__codes_fn take, void *context) {

@@ -77,8 +77,8 @@ typedef struct gosset__store {
     /** cell_first[c] .. cell_first[c + 1] are the rows of cell c; cell_count + 1 entries. Shards follow each
      *  other in cell order, so a cell is one run of rows through the whole index. */
     uint64_t *cell_first;
-    /** All codes in the scan's block layout: row r is code r % 16 of block r / 16. In two planes: the first lead_size
-     *  bytes of the codes, then the others. A scan that reads the first alone waits less for memory. */
+    /** All codes in two planes. The first lead_size bytes are in the scan's block layout: row r is code r % 16 of block
+     *  r / 16. The others are asked for by few rows each time, and lie row by row: a line of the cache each. */
     uint8_t *blocks;    /* NULL: codes are read from the shards, through `files` from number shard_count on */
     uint8_t *tails;     /* the second plane */
     uint32_t lead_size; /* a multiple of 4, set before codes are loaded; 0: the whole code */

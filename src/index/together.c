@@ -11,8 +11,8 @@ enum {
     LOOK_AFTER = 16 /* queries gathered between two looks at the reads */
 };
 
-uint32_t gosset__search_together_room(uint32_t probe, uint32_t rerank) {
-    return gosset__batch_room(probe, rerank);
+uint32_t gosset__search_together_room(uint32_t probe, uint32_t rerank, uint32_t most) {
+    return gosset__batch_room(probe, rerank, most);
 }
 
 typedef struct meanwhile {
@@ -45,21 +45,25 @@ void gosset__search_together_end(gosset__search *search, const gosset__search_si
     search->planned.count = search->planned.next = 0;
 }
 
-static bool has_room(const gosset__search *s, uint32_t probe, uint32_t rerank, uint32_t k) {
+static bool has_room(const gosset__search *s, uint32_t probe, uint32_t rerank, uint32_t k, uint32_t most) {
     const gosset__search_room *have = &s->room;
-    return gosset__batch_fits(&s->batch, rerank) && s->planned.requests != NULL && have->probe >= probe &&
+    return gosset__batch_fits(&s->batch, rerank, most) && s->planned.room >= most && have->probe >= probe &&
            have->rerank >= rerank && have->k >= k;
 }
 
-gosset_status gosset__search_together_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k) {
+gosset_status gosset__search_together_reserve(gosset__search *search, uint32_t probe, uint32_t rerank, uint32_t k,
+                                              uint32_t most) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
-    if (has_room(s, probe, rerank, k)) return GOSSET_OK;
+    if (has_room(s, probe, rerank, k, most)) return GOSSET_OK;
     GOSSET_TRY(gosset__search_reserve(s, probe, rerank, k));
-    GOSSET_TRY(gosset__batch_reserve(&s->batch, &s->candidates, rerank, &s->env));
-    if (s->planned.requests != NULL) return GOSSET_OK;
-    s->planned.requests = gosset__alloc_array(&s->env, GOSSET__TOGETHER_MAX, sizeof *s->planned.requests);
-    if (s->planned.requests == NULL) status = gosset__no_memory("a searcher's batch", GOSSET__TOGETHER_MAX);
+    GOSSET_TRY(gosset__batch_reserve(&s->batch, &s->candidates, rerank, most, &s->env));
+    if (s->planned.room >= most) return GOSSET_OK;
+    gosset__free(&s->env, s->planned.requests);
+    s->planned.room = 0;
+    s->planned.requests = gosset__alloc_array(&s->env, most, sizeof *s->planned.requests);
+    if (s->planned.requests == NULL) GOSSET_TRY(gosset__no_memory("a searcher's batch", most));
+    s->planned.room = most;
 out:
     return status;
 }
@@ -89,10 +93,11 @@ gosset_status gosset__search_together(gosset__search *search, const gosset__sear
     const uint64_t started = gosset__nanoseconds(), reading_ns = s->stats != NULL ? s->stats->io_ns : 0;
     const uint32_t rerank = gosset__search_rerank(s, &requests[0]);
     const uint32_t probe = gosset__search_clamp(requests[0].probe, 1, s->store->layout.cell_count);
+    const uint32_t k = requests[0].k, most = gosset__together_most(count);
     bool taken = true;
     *planned = 0;
-    if (!has_room(s, probe, rerank, requests[0].k)) gosset__search_together_end(s, sink); /* memory moves */
-    GOSSET_TRY(gosset__search_together_reserve(s, probe, rerank, requests[0].k));
+    if (!has_room(s, probe, rerank, k, most)) gosset__search_together_end(s, sink); /* memory moves */
+    GOSSET_TRY(gosset__search_together_reserve(s, probe, rerank, k, most));
     while (*planned < count) {
         GOSSET_TRY(gather(s, &requests[*planned], rerank, sink, &taken));
         if (!taken) break;

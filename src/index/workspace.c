@@ -153,7 +153,7 @@ out:
 }
 
 uint64_t gosset__search_held(const gosset__search *search) {
-    const size_t planned = search->planned.requests != NULL ? GOSSET__TOGETHER_MAX * sizeof(gosset__search_request) : 0;
+    const size_t planned = search->planned.room * sizeof(gosset__search_request);
     return sizeof *search + search->workspace_size + search->batch.size + planned + search->cache.held_bytes +
            (search->io != NULL ? search->io->held_bytes : 0);
 }

@@ -17,7 +17,7 @@ typedef struct gosset__sketch {
 /** What a cell leaves of a query: enough to scan its codes piece by piece. */
 struct gosset__aim {
     const void *view;
-    gosset__window_query rest, lead; /* lead: for bounds, from the first words alone */
+    gosset__window_query rest, lead; /* lead: of the first words alone */
     _Alignas(64) int8_t values[GOSSET__WINDOWS_MAX_PLACES];
 };
 
@@ -54,8 +54,7 @@ struct gosset__codec {
     uint32_t dimension; /* of rows: latent, and with a residual the features behind it */
     uint32_t code_size, lead_size, cell_count;
     size_t scratch_count; /* integers the cell lattice needs to score all points */
-    gosset__windows lead; /* of a residual: the code of the first words, */
-    float tail_noise; /* and what rounding a query to values does to the product with the others (codec_windows.c) */
+    gosset__windows lead; /* of a residual: the code of the first words */
     void *turning_memory; /* of a residual with groups: their axes in bytes, for queries */
     size_t turning_size;
     int8_t *sketches; /* of a residual: the cells' centroids (codec_remote.c) */
@@ -88,7 +87,7 @@ void gosset__codec_coordinates(const gosset__codec *codec, const float *row, int
 /** The cell that a row belongs to. */
 uint32_t gosset__codec_settle(const gosset__codec *codec, const float *row);
 
-/** How much of a code bounds its score. */
+/** How much of a code bounds its score (codec_windows.c). */
 void gosset__codec_split(gosset__codec *codec);
 
 /** The axes of groups in bytes, for the views of queries. */

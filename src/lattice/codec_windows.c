@@ -1,7 +1,7 @@
 /*
  * Codes of what the cell's centroid leaves: x ~ centroid + gain * levels, as a code of windows (windows.h) in the first
  * features; those behind are known by the centroid alone. A query's score of a code is minus half of the squared
- * distance to what it stands for.
+ * distance to what it stands for, or a little less (gosset__codec_split).
  *
  * Vectors are turned by the axes as they were learned, queries by axes in bytes: a query meets a few dozen groups, and
  * the time goes into reading their axes. What bytes leave of a direction (a thousandth of a query's length) is nearly
@@ -86,19 +86,27 @@ static void block(const gosset__codec *codec, const uint8_t *codes, size_t count
 
 /* ---- queries ------------------------------------------------------------------------------------ */
 
+/*
+ * What the first class of windows says of a squared distance is less than all of it by what the other features add. Of
+ * near vectors that is hardly ever below a ninth: so nine eighths of what the first class says are taken as the least
+ * that a distance can be. The score of a code is minus half of its squared distance or of this least, whichever is
+ * lower; the first class alone then bounds it, and two in five of the codes pass that would pass a bound by what is
+ * certain. The factor is put into the parts of a score: its gain, its steps, and a query's scale and squared distance.
+ */
+#define LEAST 1.125f
+
 void gosset__codec_split(gosset__codec *codec) {
     const gosset__residual *p = codec->residual;
-    float noise = 0;
     codec->lead_size = codec->code_size;
     if (p == NULL || 16 * 4 * p->windows.words[0] < LEAD_LEAST * codec->code_size) return;
+    if (p->windows.words[0] * 4 == codec->code_size) return;
     if (p->windows.repeats > 0) return; /* they could make up for all that the first class says */
     codec->lead = p->windows;
     codec->lead.words[1] = codec->lead.words[2] = 0;
     codec->lead.totals[1] = codec->lead.totals[2] = 0;
+    codec->lead.steps[0] = p->windows.steps[0] / sqrtf(LEAST);
+    for (uint32_t g = 0; g < 16; g++) codec->lead.gains[g] = p->windows.gains[g] * LEAST;
     codec->lead_size = 4 * p->windows.words[0];
-    for (uint32_t i = gosset__windows_places(&codec->lead); i < gosset__windows_places(&p->windows); i++)
-        noise += 0.25f / (float)p->windows.weights[i];
-    codec->tail_noise = sqrtf(noise);
 }
 
 /* A column per axis; its largest coordinate is 127 steps. */
@@ -177,25 +185,21 @@ static void view(const gosset__codec *codec, const void *from, uint32_t group, v
     memcpy(features + turned, self->features + turned, (p->features - turned) * sizeof *features);
 }
 
-/*
- * A bound of scores from the first class of windows. The rest of a squared distance cannot be negative; but scores are
- * made with values, which are rounded. With q the query's part in the other classes, x the code's and e the error of
- * rounding, what is left out of a score's squared distance is
- *     |q|^2 - 2 (q + e) x + |x|^2 >= -2 |e| |q| - |e|^2,     |e_i| <= scale / (2 root_i).
- * Sums of floats are off by less than 2^-17 of their terms; `safe` is more than that.
- */
+static bool is_split(const gosset__codec *codec) {
+    return codec->lead_size < codec->code_size;
+}
+
+/* For the least that the first class says. Features without a place are known by the centroid. */
 static void aim_lead(const gosset__codec *codec, const float *query, const float *centroid, gosset__aim *aim) {
-    static const float safe = 1.0f / 8192;
     const gosset__residual *p = codec->residual;
     const gosset__kernels *kernels = codec->kernels;
     const uint32_t first = gosset__windows_places(&codec->lead), places = gosset__windows_places(&p->windows);
     const float known = kernels->l2_f32(query, centroid, first) +
                         kernels->l2_f32(query + places, centroid + places, p->features - places);
-    const float square = aim->rest.square, unknown = square > known ? square - known : 0;
-    const float error = aim->rest.scale * codec->tail_noise;
     aim->lead = aim->rest;
     aim->lead.sums[1] = aim->lead.sums[2] = 0;
-    aim->lead.square = known - (error * (2 * sqrtf(unknown) + error) + safe * square);
+    aim->lead.scale = aim->rest.scale * sqrtf(LEAST);
+    aim->lead.square = known * LEAST;
 }
 
 /* Values of repeats are those of the places they repeat; the squared distance knows these once. */
@@ -221,34 +225,46 @@ static void aim(const gosset__codec *codec, const void *view, uint32_t cell, gos
         return;
     }
     codec->kernels->window_query(query, centroid, p->features, &p->windows, &aim->rest);
-    if (codec->lead_size < codec->code_size) aim_lead(codec, query, centroid, aim);
+    if (is_split(codec)) aim_lead(codec, query, centroid, aim);
+}
+
+/* Scores of whole codes are not above what the first class says. */
+static void lower(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
+                  int32_t *scores) {
+    int32_t bounds[GOSSET__SCAN_BLOCK];
+    if (!is_split(codec)) return;
+    for (; block_count > 0; block_count--, scores += GOSSET__SCAN_BLOCK) {
+        codec->kernels->scan_windows(blocks, 1, &codec->lead, &aim->lead, bounds);
+        for (uint32_t i = 0; i < GOSSET__SCAN_BLOCK; i++) scores[i] = bounds[i] < scores[i] ? bounds[i] : scores[i];
+        blocks += (size_t)GOSSET__SCAN_BLOCK * codec->code_size;
+    }
 }
 
 static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
                        int32_t *scores) {
     codec->kernels->scan_windows(blocks, block_count, &codec->residual->windows, &aim->rest, scores);
+    lower(codec, aim, blocks, block_count, scores);
 }
 
 static void scan_leads(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *leads, size_t block_count,
                        int32_t *bounds) {
-    const int split = codec->lead_size < codec->code_size;
-    codec->kernels->scan_windows(leads, block_count, split ? &codec->lead : &codec->residual->windows,
-                                 split ? &aim->lead : &aim->rest, bounds);
+    codec->kernels->scan_windows(leads, block_count, is_split(codec) ? &codec->lead : &codec->residual->windows,
+                                 is_split(codec) ? &aim->lead : &aim->rest, bounds);
 }
 
 static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, bool leads,
                       const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     const gosset__kernels *kernels = codec->kernels;
-    const bool split = leads && codec->lead_size < codec->code_size;
+    const bool split = leads && is_split(codec);
     const gosset__windows *code = split ? &codec->lead : &codec->residual->windows;
     gosset__window_query queries[GOSSET__SCAN_MANY];
     for (uint32_t i = 0; i < count; i++) queries[i] = split ? aims[i].lead : aims[i].rest;
-    if (count > 1 && kernels->scan_windows_many != NULL) {
+    if (count > 1 && kernels->scan_windows_many != NULL)
         kernels->scan_windows_many(blocks, block_count, code, queries, count, scores, stride);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        kernels->scan_windows(blocks, block_count, code, &queries[i], scores + i * stride);
+    else
+        for (uint32_t i = 0; i < count; i++)
+            kernels->scan_windows(blocks, block_count, code, &queries[i], scores + i * stride);
+    for (uint32_t i = 0; i < count && !leads; i++) lower(codec, &aims[i], blocks, block_count, scores + i * stride);
 }
 
 const gosset__code_ops gosset__code_windows = {encode, decode, block,      subject_size, subject_set, view_size,

@@ -51,15 +51,21 @@ static gosset_env meter_env(meter *m) {
 static const char *const backends[] = {"uring", "threads", "memory"};
 
 START_TEST(test_lines_add_up) {
-    enum { QUERIES = 40, FEW = 31 };
+    enum { QUERIES = 40, FEW = 31, ALL = 1000 };
     static meter counts, own;
     uint64_t ids[QUERIES * WORLD_K];
+    static uint64_t all_ids[ALL * WORLD_K];
+    static float copies[ALL * WORLD_DIMENSION];
     gosset_env env = meter_env(&counts), searcher_env = meter_env(&own);
     gosset_index *index = NULL;
     gosset_searcher *searcher = NULL;
     gosset_memory_info info = {.struct_size = sizeof info};
     gosset_index_config config = {.struct_size = sizeof config, .env = &env, .io = backends[_i]};
     gosset_vectors query = rows_of(&w.query, 0, QUERIES), few = rows_of(&w.query, 0, FEW);
+    const gosset_vectors all = {copies, ALL, 0, WORLD_DIMENSION, GOSSET_F32};
+    for (size_t i = 0; i < ALL; i++)
+        memcpy(copies + i * WORLD_DIMENSION, (const float *)query.data + i % QUERIES * WORLD_DIMENSION,
+               WORLD_DIMENSION * sizeof *copies);
     const char *path = build("memory", &w.base, &(build_options){.shard_size = 256 << 10});
     gosset_status status = gosset_index_open(&index, path, &config);
     if (status == GOSSET_E_UNSUPPORTED) return; /* this kernel has no io_uring for us */
@@ -84,6 +90,9 @@ START_TEST(test_lines_add_up) {
     ck_ok(gosset_searcher_search(searcher, &query, WORLD_K, ids, NULL));
     ck_assert_uint_gt(info.batch, 0);
     ck_assert_uint_eq(own.bytes, many + info.batch);
+    ck_ok(gosset_searcher_search(searcher, &all, WORLD_K, all_ids, NULL));
+    ck_assert_uint_eq(own.bytes, many + info.batch_most);
+    ck_assert_mem_eq(all_ids, ids, sizeof ids);
     options.cache = 20 * 4096;
     ck_ok(gosset_index_memory(index, &options, WORLD_K, &info));
     ck_assert_uint_eq(info.query, 0);
