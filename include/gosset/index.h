@@ -209,6 +209,13 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_wait(gosset_searche
                                                                   gosset_completion *completions, size_t capacity,
                                                                   size_t *count);
 /**
+ * The same, but waits for no longer than `nanoseconds`, for a thread that knows when it will have something else to do.
+ * Cheaper than sleeping on the descriptor below: that wakes at the first page of a query, this at the last.
+ */
+GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_wait_for(gosset_searcher *searcher, uint64_t nanoseconds,
+                                                                      gosset_completion *completions, size_t capacity,
+                                                                      size_t *count);
+/**
  * A descriptor that epoll reports as readable (level-triggered) when gosset_searcher_poll may have something to tell;
  * now and then it has not. gosset_searcher_poll resets it: do not read it. It belongs to the searcher and is closed
  * with it. Ask for it before the first gosset_searcher_submit (GOSSET_E_STATE while queries are in flight).

@@ -26,16 +26,25 @@ gosset_status gosset_searcher_submit(gosset_searcher *searcher, const gosset_vec
     return GOSSET_OK;
 }
 
-static gosset_status take_in(gosset_searcher *searcher, int wait, gosset_completion *completions, size_t capacity,
-                             size_t *count) {
+/* When to stop waiting for the first: a time of gosset__nanoseconds(), or */
+#define AT_ONCE 0
+#define NEVER   UINT64_MAX
+
+static uint32_t finish(gosset_searcher *searcher, uint64_t deadline, gosset__search_done *done, uint32_t capacity) {
+    if (deadline == AT_ONCE || deadline == NEVER)
+        return gosset__search_finish(searcher->search, deadline == NEVER, done, capacity);
+    return gosset__search_finish_by(searcher->search, deadline, done, capacity);
+}
+
+static gosset_status take_in(gosset_searcher *searcher, uint64_t deadline, gosset_completion *completions,
+                             size_t capacity, size_t *count) {
     if (!searcher || !count || (!completions && capacity))
         return gosset__fail(GOSSET_E_ARGUMENT, "searcher: expected one, completions and their count, found NULL");
     *count = 0;
     while (*count < capacity) {
         gosset__search_done done[16];
         size_t room = capacity - *count;
-        uint32_t found =
-            gosset__search_finish(searcher->search, wait && *count == 0, done, room < 16 ? (uint32_t)room : 16);
+        uint32_t found = finish(searcher, *count == 0 ? deadline : AT_ONCE, done, room < 16 ? (uint32_t)room : 16);
         for (uint32_t i = 0; i < found; i++)
             completions[(*count)++] = (gosset_completion){done[i].tag, done[i].status, done[i].pages, done[i].sentence};
         if (found < 16) break;
@@ -46,12 +55,18 @@ static gosset_status take_in(gosset_searcher *searcher, int wait, gosset_complet
 
 gosset_status gosset_searcher_poll(gosset_searcher *searcher, gosset_completion *completions, size_t capacity,
                                    size_t *count) {
-    return take_in(searcher, 0, completions, capacity, count);
+    return take_in(searcher, AT_ONCE, completions, capacity, count);
 }
 
 gosset_status gosset_searcher_wait(gosset_searcher *searcher, gosset_completion *completions, size_t capacity,
                                    size_t *count) {
-    return take_in(searcher, 1, completions, capacity, count);
+    return take_in(searcher, NEVER, completions, capacity, count);
+}
+
+gosset_status gosset_searcher_wait_for(gosset_searcher *searcher, uint64_t nanoseconds, gosset_completion *completions,
+                                       size_t capacity, size_t *count) {
+    const uint64_t now = gosset__nanoseconds(), left = NEVER - now;
+    return take_in(searcher, nanoseconds < left ? now + nanoseconds : NEVER, completions, capacity, count);
 }
 
 gosset_status gosset_searcher_eventfd(gosset_searcher *searcher, int *descriptor) {

@@ -2,6 +2,7 @@
 #ifndef GOSSET_CLI_BENCH_ROWS_H
 #define GOSSET_CLI_BENCH_ROWS_H
 
+#include "cli/device.h"
 #include "cli/measure.h"
 #include "cli/output.h"
 
@@ -12,7 +13,7 @@ typedef struct bench_row {
     double recall;
     const measurement *measured;
     double device_rate; /* reads a second of the device alone; 0 = not measured, as the next */
-    double bare_p50_us; /* a batch of as many pages, alone */
+    device_times bare;  /* a batch of as many pages, alone; of a row with a rate, batches at that rate */
 } bench_row;
 
 void bench_print_header(const cli_output *output, uint32_t k);

@@ -96,7 +96,7 @@ static int run_once(bench_run *run, const measure_request *request, measurement 
     row.recall = measure_recall(setup->ids, setup->truth, setup->queries.count, request->k, setup->truth_per_row);
     if (run->device) {
         const uint32_t pages = (uint32_t)(measured->pages_mean + 0.5);
-        status = device_batch(run->device, pages > 0 ? pages : 1, &row.bare_p50_us);
+        status = device_batches(run->device, pages > 0 ? pages : 1, request->rate, &row.bare);
         if (status != GOSSET_OK) return session_failed(run->session, status);
     }
     bench_print_row(&run->session->output, &row);

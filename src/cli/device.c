@@ -6,11 +6,12 @@
 #include "cli/session.h"
 #include "index/store.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCHES = 2000 };
+enum { BATCHES = 5000 };
 
 struct device {
     gosset__env env;
@@ -123,27 +124,77 @@ out:
     return status;
 }
 
-gosset_status device_batch(device *self, uint32_t pages, double *p50_us) {
-    gosset_status status = GOSSET_OK;
-    reader one = {.store = self->store, .rng = gosset__rng_make(8, pages)};
-    gosset__io_read *reads = calloc(pages, sizeof *reads);
-    gosset__io_done *done = calloc(pages, sizeof *done);
-    double times[BATCHES];
-    if (reads == NULL || done == NULL) GOSSET_TRY(gosset__no_memory("reads", pages * sizeof *reads));
-    GOSSET_TRY(gosset__io_open(&one.io, self->store->files, pages, -1, &self->env));
-    for (uint32_t b = 0; b < BATCHES; b++) {
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < pages; i++) reads[i] = random_read(&one, i);
-        const double started = seconds_now();
-        GOSSET_TRY(one.io->ops->submit(one.io, reads, pages));
-        GOSSET_TRY(one.io->ops->reap(one.io, pages, done, pages, &count));
-        times[b] = seconds_now() - started;
-        GOSSET_TRY(check_reads(&one, done, count));
+/* ---- batches --------------------------------------------------------------------------------------------- */
+
+enum { SLOTS = 16 }; /* batches in flight */
+
+typedef struct batches {
+    reader reader;
+    uint32_t pages, started, over;
+    double rate; /* 0: each begins when the one before is over */
+    double next; /* arrival */
+    double arrived[SLOTS], times[BATCHES];
+    uint32_t left[SLOTS]; /* pages in flight */
+    gosset__io_read *reads;
+    gosset__io_done *done;
+} batches;
+
+static gosset_status start_batch(batches *self, uint32_t slot) {
+    const double rate = self->rate;
+    for (uint32_t i = 0; i < self->pages; i++) {
+        self->reads[i] = random_read(&self->reader, slot * self->pages + i);
+        self->reads[i].tag = slot;
     }
-    *p50_us = percentile(times, BATCHES, 0.5) * 1e6;
+    self->arrived[slot] = rate > 0 ? self->next : seconds_now();
+    self->left[slot] = self->pages;
+    self->started++;
+    if (rate > 0) self->next += -log(1 - gosset__rng_unit(&self->reader.rng)) / rate;
+    return self->reader.io->ops->submit(self->reader.io, self->reads, self->pages);
+}
+
+static gosset_status start_what_arrived(batches *self, uint32_t count) {
+    for (uint32_t slot = 0; slot < (self->rate > 0 ? SLOTS : 1) && self->started < count; slot++) {
+        if (self->left[slot] > 0) continue;
+        if (self->rate > 0 && seconds_now() < self->next) return GOSSET_OK;
+        const gosset_status status = start_batch(self, slot);
+        if (status != GOSSET_OK) return status;
+    }
+    return GOSSET_OK;
+}
+
+static gosset_status run_batches(batches *self, uint32_t count) {
+    gosset_status status = GOSSET_OK;
+    gosset__io *io = self->reader.io;
+    self->next = seconds_now();
+    while (self->over < count && !interrupted()) {
+        uint32_t found = 0;
+        GOSSET_TRY(start_what_arrived(self, count));
+        GOSSET_TRY(io->ops->reap(io, self->rate > 0 ? 0 : self->pages, self->done, io->depth, &found));
+        GOSSET_TRY(check_reads(&self->reader, self->done, found));
+        for (uint32_t i = 0; i < found; i++) {
+            const uint64_t slot = self->done[i].tag;
+            if (--self->left[slot] == 0) self->times[self->over++] = seconds_now() - self->arrived[slot];
+        }
+    }
 out:
-    gosset__io_close(one.io);
-    free(reads);
-    free(done);
+    return status;
+}
+
+gosset_status device_batches(device *self, uint32_t pages, double rate, device_times *out) {
+    static const double seconds = 1; /* at a rate */
+    gosset_status status = GOSSET_OK;
+    const uint32_t depth = (rate > 0 ? SLOTS : 1) * pages;
+    const uint32_t count = rate > 0 && rate * seconds < BATCHES ? 1 + (uint32_t)(rate * seconds) : BATCHES;
+    batches work = {.reader = {.store = self->store, .rng = gosset__rng_make(8, pages)}, .pages = pages, .rate = rate};
+    work.reads = calloc(depth, sizeof *work.reads);
+    work.done = calloc(depth, sizeof *work.done);
+    if (work.reads == NULL || work.done == NULL) GOSSET_TRY(gosset__no_memory("reads", depth * sizeof *work.reads));
+    GOSSET_TRY(gosset__io_open(&work.reader.io, self->store->files, depth, -1, &self->env));
+    GOSSET_TRY(run_batches(&work, count));
+    *out = (device_times){percentile(work.times, count, 0.5) * 1e6, percentile(work.times, count, 0.99) * 1e6};
+out:
+    gosset__io_close(work.reader.io);
+    free(work.reads);
+    free(work.done);
     return status;
 }

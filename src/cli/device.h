@@ -14,7 +14,11 @@ void device_close(device *self); /* NULL is fine */
 
 /** Random pages a second, DEVICE_DEPTH in flight on each of DEVICE_THREADS threads, for about so long. */
 GOSSET_CHECK_RESULT gosset_status device_rate(device *self, double seconds, double *reads_per_second);
-/** Median time from submitting a batch of random pages to the last of them, on one thread, nothing else in flight. */
-GOSSET_CHECK_RESULT gosset_status device_batch(device *self, uint32_t pages, double *p50_us);
+/** How long batches of random pages take: from submitting one to the last of its pages, with nothing else in flight,
+ * or, with a `rate` above 0, from the time each arrives, so many a second at random. One thread that never sleeps. */
+typedef struct device_times {
+    double p50_us, p99_us;
+} device_times;
+GOSSET_CHECK_RESULT gosset_status device_batches(device *self, uint32_t pages, double rate, device_times *out);
 
 #endif

@@ -4,14 +4,13 @@
 #include "cli/session.h"
 
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 enum { COMPLETIONS = 64 };
 /* Sleeping ends late; the last part of a wait for the next arrival is spent polling. */
-static const double wake_up_seconds = 50e-6;
+static const double wake_up_seconds = 50e-6, long_time = 1;
 
 gosset_vectors drive_rows(const gosset_vectors *vectors, size_t row, size_t count) {
     const size_t packed = vectors->dimension * gosset_type_size(vectors->type);
@@ -90,11 +89,18 @@ static gosset_status submit(flight *f, double started) {
     return GOSSET_OK;
 }
 
-static gosset_status take_in(flight *f, int wait) {
+/* Waits for the first that is over, `seconds` at most, or, if they are long, for as long as it takes. */
+static gosset_status take_in(flight *f, double seconds) {
     gosset_completion completions[COMPLETIONS];
     size_t count = 0;
-    gosset_status status = wait ? gosset_searcher_wait(f->searcher, completions, COMPLETIONS, &count)
-                                : gosset_searcher_poll(f->searcher, completions, COMPLETIONS, &count);
+    const uint64_t most = (uint64_t)(seconds * 1e9);
+    gosset_status status;
+    if (most == 0)
+        status = gosset_searcher_poll(f->searcher, completions, COMPLETIONS, &count);
+    else if (seconds < long_time)
+        status = gosset_searcher_wait_for(f->searcher, most, completions, COMPLETIONS, &count);
+    else
+        status = gosset_searcher_wait(f->searcher, completions, COMPLETIONS, &count);
     const double now = seconds_now();
     for (size_t i = 0; i < count; i++) {
         const gosset_completion *over = &completions[i];
@@ -118,7 +124,7 @@ static gosset_status drive_in_flight(flight *f) {
             status = submit(f, seconds_now());
             if (status == GOSSET_OK) claim(f);
         }
-        if (status == GOSSET_OK || status == GOSSET_E_BUSY) status = take_in(f, 1);
+        if (status == GOSSET_OK || status == GOSSET_E_BUSY) status = take_in(f, long_time);
         if (status != GOSSET_OK) return status;
     }
     return GOSSET_OK;
@@ -126,12 +132,13 @@ static gosset_status drive_in_flight(flight *f) {
 
 /* ---- queries that arrive --------------------------------------------------------------------------------- */
 
-static void sleep_until(double time, int event) {
+static gosset_status sleep_until(flight *f, double time) {
     const double left = time - seconds_now() - wake_up_seconds;
-    if (left <= 0) return;
-    const struct timespec most = {.tv_sec = (time_t)left, .tv_nsec = (long)((left - floor(left)) * 1e9)};
-    struct pollfd pages = {.fd = event, .events = POLLIN};
-    ppoll(&pages, 1, &most, NULL);
+    if (left <= 0) return GOSSET_OK;
+    if (f->flying > 0) return take_in(f, left);
+    const struct timespec all = {.tv_sec = (time_t)left, .tv_nsec = (long)((left - floor(left)) * 1e9)};
+    nanosleep(&all, NULL);
+    return GOSSET_OK;
 }
 
 /* Exponential gaps make a Poisson process. No two of a run are the same. */
@@ -155,7 +162,7 @@ static double next_arrival(const flight *f) {
     const drive_work *work = f->work;
     const size_t row = atomic_load(&work->next);
     const int ends = row >= work->request->queries.count;
-    if (is_full(f) || (ends && f->flying > 0)) return seconds_now() + 1;
+    if (is_full(f) || (ends && f->flying > 0)) return seconds_now() + long_time;
     return ends ? seconds_now() : work->started[row];
 }
 
@@ -172,18 +179,17 @@ static int claim_arrived(flight *f) {
 
 static gosset_status drive_at_rate(flight *f) {
     const size_t count = f->work->request->queries.count;
-    int event = -1;
-    gosset_status status = gosset_searcher_eventfd(f->searcher, &event);
+    gosset_status status = GOSSET_OK;
     prctl(PR_SET_TIMERSLACK, 1);
     while (status == GOSSET_OK && (f->row < count || f->flying > 0 || atomic_load(&f->work->next) < count)) {
         if (must_stop(f->work)) return GOSSET_E_CANCELLED;
         const size_t flying = f->flying;
-        status = take_in(f, 0); /* first: planning takes longer than this. With none flying, too: it resets the event */
+        status = take_in(f, 0); /* first: planning takes longer than this */
         if (status == GOSSET_OK && (f->row < count || claim_arrived(f))) {
             status = submit(f, f->work->started[f->row]);
-            if (status == GOSSET_E_BUSY) status = take_in(f, 1);
-        } else if (f->flying == flying) {
-            sleep_until(next_arrival(f), event);
+            if (status == GOSSET_E_BUSY) status = take_in(f, long_time);
+        } else if (status == GOSSET_OK && f->flying == flying) {
+            status = sleep_until(f, next_arrival(f));
         }
     }
     return status;

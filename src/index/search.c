@@ -261,6 +261,10 @@ static uint32_t report(gosset__search *s, gosset__search_done *done, uint32_t ca
     return count;
 }
 
+static bool is_late(const gosset__search *s) {
+    return s->io->deadline > 0 && gosset__nanoseconds() >= s->io->deadline;
+}
+
 uint32_t gosset__search_finish(gosset__search *search, bool wait, gosset__search_done *done, uint32_t capacity) {
     gosset__search *s = search;
     eventfd_t value;
@@ -272,9 +276,17 @@ uint32_t gosset__search_finish(gosset__search *search, bool wait, gosset__search
         gosset__search_go_on(s, true);
         if (s->reading_count > 0) advance(s, false);
     }
-    while (wait && s->done_count == 0 && s->reading_count > 0) advance(s, true);
+    while (wait && s->done_count == 0 && s->reading_count > 0 && !is_late(s)) advance(s, true);
     const uint32_t count = report(s, done, capacity);
     if (s->event >= 0 && (s->done_count > 0 || s->planning.query != NULL)) eventfd_write(s->event, 1);
+    return count;
+}
+
+uint32_t gosset__search_finish_by(gosset__search *search, uint64_t deadline, gosset__search_done *done,
+                                  uint32_t capacity) {
+    if (search->io != NULL) search->io->deadline = deadline;
+    const uint32_t count = gosset__search_finish(search, true, done, capacity);
+    if (search->io != NULL) search->io->deadline = 0;
     return count;
 }
 

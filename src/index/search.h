@@ -84,6 +84,9 @@ uint32_t gosset__search_in_flight(const gosset__search *search);
  * waits.
  */
 uint32_t gosset__search_finish(gosset__search *search, bool wait, gosset__search_done *done, uint32_t capacity);
+/** The same: waits until a time of gosset__nanoseconds() at most. */
+uint32_t gosset__search_finish_by(gosset__search *search, uint64_t deadline, gosset__search_done *done,
+                                  uint32_t capacity);
 
 /** One query from start to end. Nothing else may be on its way. */
 gosset_status gosset__search_run(gosset__search *search, const gosset__search_request *request);

@@ -188,6 +188,28 @@ START_TEST(test_damaged_page) {
 }
 END_TEST
 
+/* Who waits for a time gets what is there; nothing is lost by giving up, and nothing in flight means no waiting. */
+START_TEST(test_waiting_for_a_time) {
+    gosset_completion over[8];
+    size_t count = 1, answered = 0, rounds = 0;
+    open_searcher(build("submit", &w.base, NULL), backends[_i]);
+    answer_one_by_one();
+    ck_ok(gosset_searcher_wait_for(searcher, UINT64_MAX, over, 8, &count));
+    ck_assert_uint_eq(count, 0);
+    ck_fails(gosset_searcher_wait_for(NULL, 1, over, 8, &count), GOSSET_E_ARGUMENT, "searcher");
+    ck_ok(submit(0));
+    for (count = 0; count == 0;) ck_ok(gosset_searcher_wait_for(searcher, UINT64_MAX, over, 8, &count));
+    for (size_t submitted = 1; answered + 1 < WORLD_QUERIES; rounds++) {
+        while (submitted < WORLD_QUERIES && submit(submitted) == GOSSET_OK) submitted++;
+        ck_ok(gosset_searcher_wait_for(searcher, rounds % 3 * 1000, over, 8, &count)); /* now and then too short */
+        answered += count;
+        ck_assert_uint_lt(rounds, 1000000);
+    }
+    ck_assert_mem_eq(ids, expected, sizeof ids);
+    close_searcher();
+}
+END_TEST
+
 START_TEST(test_freed_in_flight) {
     open_searcher(build("submit", &w.base, NULL), backends[_i]);
     answer_one_by_one();
@@ -207,6 +229,7 @@ TCase *case_submit(void) {
     tcase_add_loop_test(tcase, test_event_loop, 0, 3);
     tcase_add_loop_test(tcase, test_limits_of_submission, 0, 3);
     tcase_add_loop_test(tcase, test_damaged_page, 0, 3);
+    tcase_add_loop_test(tcase, test_waiting_for_a_time, 0, 3);
     tcase_add_loop_test(tcase, test_freed_in_flight, 0, 3);
     return tcase;
 }

@@ -85,6 +85,7 @@ START_TEST(bench_arrivals) {
         ck_assert_double_eq(real_of(row, "recall_at_10"), real_of(closed, "recall_at_10"));
         ck_assert_double_gt(real_of(row, "device_share"), 0);
         ck_assert_double_gt(real_of(row, "bare_batch_p50_us"), 0);
+        ck_assert_double_ge(real_of(row, "bare_batch_p99_us"), real_of(row, "bare_batch_p50_us"));
         ck_assert_double_gt(real_of(row, "latency_p50_us"), 0);
     }
 }

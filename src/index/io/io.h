@@ -46,9 +46,9 @@ typedef struct gosset__io_ops {
     void (*close)(gosset__io *io); /* waits for reads in flight */
     /** Accepts all reads (at most `depth` in flight in all) or none. The next reap starts those that have not begun. */
     gosset_status (*submit)(gosset__io *io, const gosset__io_read *reads, uint32_t count);
-    /** Waits until at least `minimum` reads are done (fewer when fewer are in flight; 0 never waits) and writes what
-     *  became of them, each accepted read once, in any order. Fails only when reads are not possible any more at
-     *  all: none is in flight then, and those that were are not reported. */
+    /** Waits until at least `minimum` reads are done (fewer when fewer are in flight; 0 never waits), or until
+     *  io->deadline, and writes what became of them, each accepted read once, in any order. Fails only when reads are
+     * not possible any more at all: none is in flight then, and those that were are not reported. */
     gosset_status (*reap)(gosset__io *io, uint32_t minimum, gosset__io_done *done, uint32_t capacity, uint32_t *count);
 } gosset__io_ops;
 
@@ -68,8 +68,9 @@ struct gosset__io {
     const gosset__io_files *files;
     gosset__env env;
     uint32_t depth;
-    int event;        /* an eventfd that is signalled when reads are done while none was before; -1 = none */
-    uint8_t *buffers; /* depth * page_size bytes; NULL at closing: the kernel may still write there, do not free */
+    uint64_t deadline; /* of gosset__nanoseconds(): a reap that waits returns then, whatever is done; 0 = none */
+    int event;         /* an eventfd that is signalled when reads are done while none was before; -1 = none */
+    uint8_t *buffers;  /* depth * page_size bytes; NULL at closing: the kernel may still write there, do not free */
     void *state;
     uint64_t held_bytes; /* allocated for it, buffers included */
 };

@@ -162,9 +162,17 @@ static gosset_status threads_open(gosset__io *io, uint32_t depth) {
 }
 
 /** Under the lock. */
-static void wait_until_done(threads_files *crew, threads_io *state, uint32_t wanted) {
+/** `deadline`: as that of gosset__io. */
+static void wait_until_done(threads_files *crew, threads_io *state, uint32_t wanted, uint64_t deadline) {
+    const struct timespec time = {.tv_sec = (time_t)(deadline / 1000000000), .tv_nsec = (long)(deadline % 1000000000)};
+    int late = 0;
     state->wanted = wanted;
-    while (state->done_count < wanted) pthread_cond_wait(&state->progress, &crew->lock);
+    while (state->done_count < wanted && late == 0) {
+        if (deadline > 0)
+            late = pthread_cond_clockwait(&state->progress, &crew->lock, CLOCK_MONOTONIC, &time);
+        else
+            pthread_cond_wait(&state->progress, &crew->lock);
+    }
     state->wanted = UINT32_MAX;
 }
 
@@ -173,7 +181,7 @@ static void threads_close(gosset__io *io) {
     threads_io *state = io->state;
     if (gosset__process_same(crew->process)) {
         pthread_mutex_lock(&crew->lock);
-        wait_until_done(crew, state, state->done_count + state->in_flight);
+        wait_until_done(crew, state, state->done_count + state->in_flight, 0);
         pthread_mutex_unlock(&crew->lock);
         pthread_cond_destroy(&state->progress);
     }
@@ -217,7 +225,7 @@ static gosset_status threads_reap(gosset__io *io, uint32_t minimum, gosset__io_d
     const uint32_t accepted = state->in_flight + state->done_count;
     uint32_t wanted = minimum < capacity ? minimum : capacity;
     if (wanted > accepted) wanted = accepted;
-    wait_until_done(crew, state, wanted);
+    wait_until_done(crew, state, wanted, io->deadline);
     while (*count < capacity && state->done_count > 0) {
         page_request *request = pop(&state->done);
         state->done_count--;

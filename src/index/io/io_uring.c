@@ -19,6 +19,7 @@
 #include "index/io/process.h"
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -245,6 +246,27 @@ out:
     return status;
 }
 
+/** Until `wait` requests are done or it is time. Kernels before 5.11 take no time along: they are asked for one that is
+ *  done, and then for what there is. */
+static int wait_until_deadline(const gosset__io *io, struct io_uring *ring, uint32_t wait) {
+    const uint64_t now = gosset__nanoseconds(), left = io->deadline > now ? io->deadline - now : 0;
+    struct __kernel_timespec most = {.tv_sec = (long long)(left / 1000000000),
+                                     .tv_nsec = (long long)(left % 1000000000)};
+    struct io_uring_cqe *first;
+    if (left == 0) return io_uring_submit_and_get_events(ring);
+    if (ring->features & IORING_FEAT_EXT_ARG) return io_uring_submit_and_wait_timeout(ring, &first, wait, &most, NULL);
+    const int result = io_uring_submit(ring);
+    struct pollfd done = {.fd = ring->ring_fd, .events = POLLIN};
+    const struct timespec time = {.tv_sec = (time_t)most.tv_sec, .tv_nsec = (long)most.tv_nsec};
+    if (result >= 0) ppoll(&done, 1, &time, NULL);
+    return result;
+}
+
+static int ask_kernel(const gosset__io *io, struct io_uring *ring, uint32_t wait) {
+    if (wait == 0) return io_uring_submit_and_get_events(ring);
+    return io->deadline == 0 ? io_uring_submit_and_wait(ring, wait) : wait_until_deadline(io, ring, wait);
+}
+
 /** Hands queued requests to the kernel, lets it handle completions, and waits for `wait` of them. */
 static gosset_status enter(gosset__io *io, uint32_t wait) {
     gosset_status status = GOSSET_OK;
@@ -252,10 +274,9 @@ static gosset_status enter(gosset__io *io, uint32_t wait) {
     bool moved = false;
     uint32_t attempts = 0;
     while (true) {
-        const int result =
-            wait > 0 ? io_uring_submit_and_wait(&state->ring, wait) : io_uring_submit_and_get_events(&state->ring);
-        if (result >= 0 && io_uring_sq_ready(&state->ring) == 0) break;
-        if (result > 0 || result == -EINTR) continue;
+        const int result = ask_kernel(io, &state->ring, wait);
+        if ((result >= 0 || result == -ETIME) && io_uring_sq_ready(&state->ring) == 0) break;
+        if (result > 0 || result == -EINTR || result == -ETIME) continue;
         if (result == -EEXIST && !moved) {
             GOSSET_TRY(move_ring(io));
             moved = true;
@@ -291,7 +312,12 @@ out:
     return status;
 }
 
-/** Until `wanted` reads are done and none waits in the queue. No system call when there is nothing to ask for. */
+static bool is_late(const gosset__io *io) {
+    return io->deadline > 0 && gosset__nanoseconds() >= io->deadline;
+}
+
+/** Until `wanted` reads are done, or it is too late, and none waits in the queue. No system call when there is nothing
+ * to ask for. */
 static gosset_status wait_for(gosset__io *io, uint32_t wanted) {
     gosset_status status = GOSSET_OK;
     uring_io *state = io->state;
@@ -303,6 +329,7 @@ static gosset_status wait_for(gosset__io *io, uint32_t wanted) {
         GOSSET_TRY(enter(io, wanted > state->done_count ? wanted - state->done_count : 0));
         harvest(io);
         asks = false;
+        if (wanted > state->done_count && is_late(io)) wanted = state->done_count;
     }
     GOSSET_REQUIRE(!state->strange, GOSSET_E_IO, "io_uring reported a read that was not asked for");
 out:
