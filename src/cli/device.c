@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { BATCHES = 5000 };
 
@@ -162,14 +163,37 @@ static gosset_status start_what_arrived(batches *self, uint32_t count) {
     return GOSSET_OK;
 }
 
+static void sleep_until(double time) {
+    const struct timespec wanted = {.tv_sec = (time_t)time, .tv_nsec = (long)((time - floor(time)) * 1e9)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wanted, NULL);
+}
+
+/* As few reads as can end a batch; 0: none is in flight. */
+static uint32_t least_left(const batches *self) {
+    uint32_t least = 0;
+    for (uint32_t slot = 0; slot < SLOTS; slot++)
+        if (self->left[slot] > 0 && (least == 0 || self->left[slot] < least)) least = self->left[slot];
+    return least;
+}
+
+/* Takes in what is done; sleeps until a batch is, or the next one arrives. */
+static gosset_status take_in(batches *self, uint32_t count, uint32_t *found) {
+    gosset__io *io = self->reader.io;
+    const bool more = self->rate > 0 && self->started < count;
+    const uint32_t least = least_left(self);
+    *found = 0;
+    if (least == 0) sleep_until(self->next);
+    io->deadline = more && self->started - self->over < SLOTS ? (uint64_t)(self->next * 1e9) : 0;
+    return least > 0 ? io->ops->reap(io, least, self->done, io->depth, found) : GOSSET_OK;
+}
+
 static gosset_status run_batches(batches *self, uint32_t count) {
     gosset_status status = GOSSET_OK;
-    gosset__io *io = self->reader.io;
     self->next = seconds_now();
     while (self->over < count && !interrupted()) {
         uint32_t found = 0;
         GOSSET_TRY(start_what_arrived(self, count));
-        GOSSET_TRY(io->ops->reap(io, self->rate > 0 ? 0 : self->pages, self->done, io->depth, &found));
+        GOSSET_TRY(take_in(self, count, &found));
         GOSSET_TRY(check_reads(&self->reader, self->done, found));
         for (uint32_t i = 0; i < found; i++) {
             const uint64_t slot = self->done[i].tag;
