@@ -77,7 +77,7 @@ GOSSET__WIDE void gosset__moments_join(size_t rows, size_t block_rows, size_t wi
 GOSSET__WIDE void gosset__norm_relu_forward(size_t rows, size_t width, const float *mean, const float *inverse,
                                             const float *gamma, const float *beta, float *x, float *y) {
     for (size_t r = 0; r < rows; r++) {
-        float *xr = x + r * width, *yr = y + r * width;
+        float *restrict xr = x + r * width, *restrict yr = y + r * width;
         for (size_t j = 0; j < width; j++) {
             const float normal = (xr[j] - mean[j]) * inverse[j], value = gamma[j] * normal + beta[j];
             xr[j] = normal;
@@ -111,7 +111,7 @@ GOSSET__WIDE void gosset__norm_backward(size_t rows, size_t width, const float *
                                         const float *dgamma, const float *dbeta, const float *x, float *dy) {
     for (size_t r = 0; r < rows; r++) {
         const float *xr = x + r * width;
-        float *gr = dy + r * width;
+        float *restrict gr = dy + r * width;
         for (size_t j = 0; j < width; j++) gr[j] = gamma[j] * inverse[j] * (gr[j] - dbeta[j] - xr[j] * dgamma[j]);
     }
 }

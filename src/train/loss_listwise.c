@@ -30,7 +30,7 @@ static const float CONTRAST_MIN = 0.1f; /* of the mean: of rows whose neighbours
 static const float TEMPERATURE = 0.2f;
 static const float DISTANCE_MIN = 1e-12f; /* where the whole batch is duplicates */
 static const float NOTHING = -1e30f;      /* similarity of what is not to be ranked */
-static const float EXPONENT_MIN = -50;    /* less is 0: products of smaller weights would be denormal, and slow */
+static const float EXPONENT_MIN = -72;    /* of 2. Less is 0: products of smaller weights would be denormal, and slow */
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -95,8 +95,8 @@ typedef struct comparison {
     float sums[LANES], largest[LANES];
 } comparison;
 
-ALWAYS_INLINE void compare_some(size_t count, uint32_t self_id, const uint32_t *ids, const float *norms, float *p,
-                                comparison *of) {
+ALWAYS_INLINE void compare_some(size_t count, uint32_t self_id, const uint32_t *restrict ids,
+                                const float *restrict norms, float *restrict p, comparison *restrict of) {
     for (size_t t = 0; t < count; t++) {
         const float similarity = 2 * p[t] - norms[t], kept = ids[t] == self_id ? NOTHING : similarity;
         of->sums[t] += similarity;
@@ -119,7 +119,7 @@ GOSSET__WIDE_FUSED static void compare(size_t rows, uint32_t self_id, const uint
 typedef struct softening {
     size_t rows, stride;
     uint32_t self_id;
-    float largest, truth_sharpness, sharpness;
+    float largest, truth_sharpness, sharpness; /* as exponents of 2 */
 } softening;
 
 /* Sums of a row: of the weights of the truth, of these times the scores, of the weights of the scores. */
@@ -127,18 +127,16 @@ typedef struct totals {
     float truth[LANES], products[LANES], scores[LANES];
 } totals;
 
-ALWAYS_INLINE void soften_some(size_t count, const softening *s, const uint32_t *ids, float *p, float *q,
-                               totals *sums) {
+ALWAYS_INLINE void soften_some(size_t count, softening s, const uint32_t *restrict ids, float *restrict p,
+                               float *restrict q, float *restrict products) {
     for (size_t t = 0; t < count; t++) {
-        const float exponent = (p[t] - s->largest) * s->truth_sharpness, power = gosset__exp_negative(exponent);
-        const float truth = exponent > EXPONENT_MIN ? power : 0.0f, score = q[t];
-        const float weight = gosset__exp_negative((score - 1) * s->sharpness);
-        const float kept = ids[t] == s->self_id ? 0.0f : weight;
+        const float exponent = (p[t] - s.largest) * s.truth_sharpness, score = q[t];
+        const float power = gosset__power_of_two(exponent > EXPONENT_MIN ? exponent : EXPONENT_MIN);
+        const float truth = exponent > EXPONENT_MIN ? power : 0.0f;
+        const float weight = gosset__power_of_two((score - 1) * s.sharpness);
         p[t] = truth;
-        q[t] = kept;
-        sums->truth[t] += truth;
-        sums->products[t] += truth * score;
-        sums->scores[t] += kept;
+        q[t] = ids[t] == s.self_id ? 0.0f : weight;
+        products[t] = truth * score;
     }
 }
 
@@ -147,12 +145,25 @@ ALWAYS_INLINE void soften_some(size_t count, const softening *s, const uint32_t 
  * since both ends of a pair have length 1 and no score is larger. The row itself and its copies get none.
  */
 GOSSET__WIDE_FUSED static void soften(const softening *s, const uint32_t *ids, float *p, float *q, totals *sums) {
-    const size_t whole = s->rows / LANES * LANES;
-    totals own = {{0}, {0}, {0}};
-    for (size_t j = 0; j < whole; j += LANES) soften_some(LANES, s, ids + j, p + j, q + j, &own);
-    soften_some(s->rows - whole, s, ids + whole, p + whole, q + whole, &own);
-    for (size_t j = s->rows; j < s->stride; j++) p[j] = q[j] = 0;
-    *sums = own;
+    const softening here = *s;
+    gosset__lanes truth = {0}, products = {0}, scores = {0}; /* not arrays: these stay in registers */
+    float product[LANES];
+    for (size_t j = here.rows; j < here.stride; j++) p[j] = q[j] = 0;
+    for (size_t j = 0; j < here.rows; j += LANES) {
+        const size_t count = here.rows - j < LANES ? here.rows - j : LANES;
+        if (count == LANES)
+            soften_some(LANES, here, ids + j, p + j, q + j, product);
+        else {
+            memset(product, 0, sizeof product);
+            soften_some(count, here, ids + j, p + j, q + j, product);
+        }
+        truth += GOSSET__LOAD(p + j);
+        products += GOSSET__LOAD(product);
+        scores += GOSSET__LOAD(q + j);
+    }
+    GOSSET__STORE(sums->truth, truth);
+    GOSSET__STORE(sums->products, products);
+    GOSSET__STORE(sums->scores, scores);
 }
 
 GOSSET__WIDE_FUSED static void combine(size_t stride, float factor_q, float factor_p, const float *p, float *q) {
@@ -178,7 +189,8 @@ static void rank_row(const listwise *self, size_t r, float *p, float *q) {
     const float contrast = mean - batch->radii[r] > least ? mean - batch->radii[r] : least;
     float largest = NOTHING;
     for (size_t t = 0; t < LANES; t++) largest = of.largest[t] > largest ? of.largest[t] : largest;
-    const softening settings = {rows, self->stride, batch->ids[r], largest, CONTRAST / contrast, sharpness};
+    const softening settings = {
+        rows, self->stride, batch->ids[r], largest, gosset__log2_e * CONTRAST / contrast, gosset__log2_e * sharpness};
     totals sums;
     soften(&settings, batch->ids, p, q, &sums);
     const float truth = add_up(sums.truth), sum = add_up(sums.scores);

@@ -9,6 +9,7 @@
  */
 #include "base/status.h"
 #include "train/blas.h"
+#include "train/lanes.h"
 #include "train/layer.h"
 #include "train/numeric.h"
 #include "train/queries.h"
@@ -94,22 +95,16 @@ static void draw(fitting *f, uint64_t step) {
     }
 }
 
-/* Scores become weights that add up to 1 together with those of the neighbours. */
+/* Scores, of unit vectors, become weights that add up to 1 together with those of the neighbours. */
 GOSSET__WIDE static void soften(float *near, size_t near_count, float *others, size_t count, float factor,
                                 float share) {
-    enum { LANES = 16 };
+    enum { LANES = GOSSET__LANES };
     const size_t whole = count / LANES * LANES;
-    float largest = -INFINITY, sum = 0, tops[LANES], sums[LANES] = {0};
-    for (size_t t = 0; t < LANES; t++) tops[t] = -INFINITY;
-    for (size_t j = 0; j < whole; j += LANES)
-        for (size_t t = 0; t < LANES; t++) tops[t] = others[j + t] > tops[t] ? others[j + t] : tops[t];
-    for (size_t j = whole; j < count; j++) largest = others[j] > largest ? others[j] : largest;
-    for (size_t j = 0; j < near_count; j++) largest = near[j] > largest ? near[j] : largest;
-    for (size_t t = 0; t < LANES; t++) largest = tops[t] > largest ? tops[t] : largest;
-    for (size_t j = 0; j < near_count; j++) sum += near[j] = gosset__exp_negative(factor * (near[j] - largest));
-    for (size_t j = 0; j < count; j++) others[j] = share * gosset__exp_negative(factor * (others[j] - largest));
-    for (size_t j = 0; j < whole; j += LANES)
-        for (size_t t = 0; t < LANES; t++) sums[t] += others[j + t];
+    float sum = 0;
+    gosset__lanes sums = {0};
+    for (size_t j = 0; j < near_count; j++) sum += near[j] = gosset__exp_negative(factor * (near[j] - 1));
+    for (size_t j = 0; j < count; j++) others[j] = share * gosset__exp_negative(factor * (others[j] - 1));
+    for (size_t j = 0; j < whole; j += LANES) sums += GOSSET__LOAD(others + j);
     for (size_t j = whole; j < count; j++) sum += others[j];
     for (size_t t = 0; t < LANES; t++) sum += sums[t];
     const float inverse = 1.0f / sum;
