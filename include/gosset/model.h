@@ -88,6 +88,11 @@ typedef struct gosset_model_info {
     double train_seconds, validation_recall; /* recall@10 of the codes on held-out learn vectors */
     uint64_t fingerprint;                    /* XXH3 of the model's content: indexes remember it */
     uint32_t query_layer;                    /* 1: queries have a last layer of their own, 0: that of base vectors */
+    /* What codes stand for is nearer to the vectors' centre than these are, so a query with features f is compared with
+     * codes as query_stretch * f + query_shift. query_shift: feature_dimension floats that live as long as the model;
+     * NULL where codes are lattice points, query_stretch is 1 then. */
+    float query_stretch;
+    const float *query_shift;
 } gosset_model_info;
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_describe(const gosset_model *model, gosset_model_info *info);
 
@@ -103,6 +108,7 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_apply(const gosset_mod
 
 /**
  * What the codes approximate: count x feature_dimension floats whose squared Euclidean distances stand for the metric.
+ * Before features of a query are compared with decoded codes, they are to be stretched (gosset_model_info).
  * With codes that are lattice points these are the latents.
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_model_features(const gosset_model *model, gosset_side side,

@@ -113,17 +113,24 @@ static void make_ideal(const codes_worker *self, size_t i, uint64_t row, float *
         out[j] = (float)((double)centroid[j] + length * work->cosine * (double)out[j]);
 }
 
+/* What a row scores beside its product with a query; of codes by the query stretched, but divided by the stretch. */
+static double score_alone(const codes_work *work, int variant, const float *row) {
+    const float *shift = variant == LATENTS ? NULL : work->info.query_shift;
+    double square = 0, shifted = 0;
+    for (uint32_t j = 0; j < work->dimension; j++) square += (double)row[j] * (double)row[j];
+    for (uint32_t j = 0; j < work->dimension && shift; j++) shifted += (double)shift[j] * (double)row[j];
+    return shift ? (shifted - 0.5 * square) / (double)work->info.query_stretch : -0.5 * square;
+}
+
 /* Rows of encode_rows as one variant. `numbers` are those of the base rows; NULL = first, first + 1 ... */
 static void make_variant(codes_worker *self, int variant, size_t count, uint64_t first, const uint64_t *numbers) {
     const codes_work *work = self->work;
     const float *source = variant == LATTICE ? self->decoded : self->features;
     for (size_t i = 0; i < count; i++) {
         float *out = self->rows + i * work->columns;
-        double square = 0;
         memcpy(out, source + i * work->dimension, work->dimension * sizeof *out);
         if (variant == IDEAL) make_ideal(self, i, numbers ? numbers[i] : first + i, out);
-        for (uint32_t j = 0; j < work->dimension; j++) square += (double)out[j] * (double)out[j];
-        out[work->dimension] = (float)(-0.5 * square);
+        out[work->dimension] = (float)score_alone(work, variant, out);
     }
 }
 

@@ -30,6 +30,7 @@ static void report_model(cli_session *session, const gosset_model_info *info) {
     output_count(output, "held_out", "  held out of them", info->held_out);
     output_count(output, "epochs", "epochs", info->epochs);
     output_text(output, "query_layer", "last layer of queries", info->query_layer ? "their own" : "that of vectors");
+    output_real(output, "query_stretch", "queries stretched by", (double)info->query_stretch, "%.2f");
     output_count(output, "seed", "seed", info->seed);
     output_real(output, "train_seconds", "trained for", info->train_seconds, "%.1f s");
     output_real(output, "validation_recall_at_10", "recall@10 on held out", info->validation_recall,

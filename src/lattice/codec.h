@@ -14,11 +14,18 @@
 #include "kernel/kernel.h"
 #include "lattice/lattice.h"
 
+#define GOSSET__STRETCH_MAX 2.0f /* scores of vectors and queries as they come stay in range */
+
 typedef struct gosset__codec gosset__codec;
 
 /**
  * The learned part of residual codes; borrowed by the codec. Rows are then latents with `features` behind them. Cells
  * come in groups with axes of their own for the leading features: residuals of near cells have alike covariances.
+ *
+ * What codes and centroids stand for is an average, so it lies nearer to the centre of the vectors than these do, and
+ * the less it knows of a vector the nearer. A query at the distance of vectors would hold that against the vectors it
+ * knows best; so a query with features f is compared as stretch * f + shift, away from the centre
+ * (train/residual_stretch.c).
  */
 enum { GOSSET__RESIDUAL_MAX_FEATURES = 512, GOSSET__RESIDUAL_MAX_TURNED = 128, GOSSET__RESIDUAL_MAX_GROUPS = 64 };
 typedef struct gosset__residual {
@@ -28,6 +35,8 @@ typedef struct gosset__residual {
     const float *centroids;  /* cells x features, on the axes of their groups */
     const float *turns;      /* groups x turned x turned: a group's axes are the columns of an orthogonal matrix */
     const uint8_t *group;    /* cells */
+    float stretch;           /* of queries; at least 1 */
+    const float *shift;      /* features; NULL: none */
 } gosset__residual;
 
 /**

@@ -30,7 +30,7 @@ typedef struct gosset__code_ops {
     void (*decode)(const gosset__codec *codec, uint32_t cell, const uint8_t *code, float *out); /* NULL: no code */
     void (*block)(const gosset__codec *codec, const uint8_t *codes, size_t count, uint8_t *block);
     size_t (*subject_size)(const gosset__codec *codec);
-    void (*subject_set)(const gosset__codec *codec, const float *row, void *subject);
+    void (*subject_set)(const gosset__codec *codec, const float *row, void *subject); /* row: of a query */
     size_t (*view_size)(const gosset__codec *codec);
     void (*view)(const gosset__codec *codec, const void *subject, uint32_t group, void *view);
     void (*aim)(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim);
@@ -80,7 +80,11 @@ struct gosset__codec_query {
 /** Sketches of centroids; a query's own. */
 gosset_status gosset__codec_make_sketches(gosset__codec *codec);
 size_t gosset__codec_sketches_held(const gosset__codec *codec);
-void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__sketch *sketch);
+/** Of stretched features. */
+void gosset__codec_sketch(const gosset__codec *codec, const float *features, gosset__sketch *sketch);
+
+/** Of a residual: features of a query, stretched and shifted, into `features` floats. */
+void gosset__codec_stretch(const gosset__codec *codec, const float *row, float *features);
 
 /** A row's first coordinates as whole numbers, so that cells have scores; dimension of the cell lattice. */
 void gosset__codec_coordinates(const gosset__codec *codec, const float *row, int32_t *coordinates);

@@ -156,10 +156,10 @@ static size_t subject_size(const gosset__codec *codec) {
 
 static void subject_set(const gosset__codec *codec, const float *row, void *to) {
     const gosset__residual *p = codec->residual;
-    const float *features = row + codec->codes->dimension;
     subject *self = to;
+    const float *features = self->features;
     float largest = 0;
-    memcpy(self->features, features, p->features * sizeof *features);
+    gosset__codec_stretch(codec, row, self->features);
     for (uint32_t i = 0; i < p->turned; i++) largest = fmaxf(largest, fabsf(features[i]));
     const float scale = largest > 1e-30f ? GOSSET__FIXED_MAX / largest : 0;
     for (uint32_t i = 0; i < p->turned; i++) {

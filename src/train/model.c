@@ -83,13 +83,14 @@ gosset_status gosset__model_make_residual(gosset_model *model, const gosset__res
     const size_t cells = (size_t)model->cell_lattice->point_count.word[0];
     model->residual = *sizes;
     if (columns == 0) return GOSSET_OK;
-    model->rotation = gosset__alloc_array(env, model->shape.features * columns, sizeof(float));
+    model->rotation = gosset__alloc_array(env, ((size_t)model->shape.features + 1) * columns, sizeof(float));
     model->centroids = gosset__alloc_array(env, cells * columns, sizeof(float));
     model->turns = gosset__alloc_array(env, sizes->groups * turn + 1, sizeof(float));
     model->group = gosset__alloc_zero(env, cells);
     model->residual.centroids = model->centroids;
     model->residual.turns = model->turns;
     model->residual.group = model->group;
+    model->residual.shift = model->rotation ? model->rotation + model->shape.features * columns : NULL;
     GOSSET_TRY(create_layer(model, &model->rotate, model->shape.features, (uint32_t)columns));
     if (!model->rotation || !model->centroids || !model->turns || !model->group)
         status = gosset__no_memory("centroids", cells * columns * sizeof(float));
@@ -209,6 +210,8 @@ gosset_status gosset_model_describe(const gosset_model *model, gosset_model_info
         .validation_recall = model->validation_recall,
         .fingerprint = model->fingerprint,
         .query_layer = model->query_last != NULL,
+        .query_stretch = model->rotation ? model->residual.stretch : 1,
+        .query_shift = model->residual.shift,
     };
     return gosset__info_write(info, &own, sizeof own, "gosset_model_info");
 }

@@ -23,7 +23,7 @@ uint64_t gosset__model_lay_sections(const gosset__model_plan *p, gosset__model_s
         (uint64_t)p->shape.features * 4,
         (uint64_t)gosset__folded_count(&p->shape) * 4,
         (uint64_t)p->held_out * p->input * 4,
-        p->shape.features * columns * 4,
+        ((uint64_t)p->shape.features + 1) * columns * 4,
         p->cells * columns * 4,
         p->residual.groups * turned * turned * 4,
         p->residual.groups > 0 ? p->cells : 0,

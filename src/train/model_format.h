@@ -11,7 +11,8 @@ enum {
     SECTION_TABLE = 512, /* offset of the section table */
     SECTION_ENTRY = 32,
     SECTION_ALIGNMENT = 64,
-    RESIDUAL = 456, /* features, words, steps, largest gain, groups and turned features of the residual codes */
+    RESIDUAL =
+        456, /* features, words, steps, largest gain, groups, turned features and stretch of the residual codes */
     RESIDUAL_SIZE = 48,
     LEVELS_SIZE = 2 * 3 * 16, /* terms of the levels: newer and older nibbles, of three classes */
     HEADER_HASH = 1016,

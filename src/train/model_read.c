@@ -132,6 +132,7 @@ static gosset_status read_residual(const unsigned char *header, const char *name
     gosset__windows_set_gains(windows, gain);
     residual->groups = gosset__load32(header + RESIDUAL + 32);
     residual->turned = gosset__load32(header + RESIDUAL + 36);
+    residual->stretch = load_float(header + RESIDUAL + 40);
     GOSSET_REQUIRE(residual->groups <= GOSSET__RESIDUAL_MAX_GROUPS &&
                        (residual->groups == 0) == (residual->turned == 0) &&
                        residual->turned <= GOSSET__RESIDUAL_MAX_TURNED && residual->turned % 16 == 0 &&
@@ -144,8 +145,9 @@ static gosset_status read_residual(const unsigned char *header, const char *name
                        words[1], words[2]);
         goto out;
     }
+    sane = sane && residual->stretch >= 1 && residual->stretch <= GOSSET__STRETCH_MAX;
     GOSSET_REQUIRE(sane && windows->words[0] >= 1, GOSSET_E_CORRUPT,
-                   "%s: residual codes: expected words, finite steps and a gain, found others", name);
+                   "%s: residual codes: expected words, finite steps, a gain and a stretch, found others", name);
     if (gosset__windows_places(windows) > residual->features) gosset__windows_repeat(windows);
     GOSSET_REQUIRE(gosset__windows_places(windows) <= GOSSET__WINDOWS_MAX_PLACES, GOSSET_E_CORRUPT,
                    "%s: residual codes: expected at most %d places, found %u", name, GOSSET__WINDOWS_MAX_PLACES,

@@ -39,6 +39,7 @@ static void write_identity(const gosset_model *model, unsigned char *header) {
     store_float(header + RESIDUAL + 28, windows->gains[15]);
     gosset__store32(header + RESIDUAL + 32, model->residual.groups);
     gosset__store32(header + RESIDUAL + 36, model->residual.turned);
+    store_float(header + RESIDUAL + 40, model->residual.stretch);
 }
 
 /* Terms of the levels, then the weights of all places. */

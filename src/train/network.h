@@ -66,7 +66,7 @@ struct gosset_model {
     char loss[32];
     gosset_lattice *code_lattice, *cell_lattice;
     gosset__residual residual; /* no features: the model's codes are points of the code lattice */
-    float *rotation;           /* features x residual features, as stored */
+    float *rotation;           /* features x residual features, as stored; behind it the shift of queries */
     float *centroids;          /* cells x residual features */
     float *turns;              /* groups x turned x turned */
     uint8_t *group;            /* cells; NULL without groups */

@@ -52,6 +52,7 @@ static gosset_status allocate(fit *f) {
     f->counts = (uint32_t *)take(f, &status, f->cells, sizeof(uint32_t));
     f->group = (uint8_t *)take(f, &status, f->cells, sizeof(uint8_t));
     f->turns = take(f, &status, (size_t)GOSSET__RESIDUAL_MAX_GROUPS * f->turned * f->turned, sizeof(float));
+    f->centre = take(f, &status, axes, sizeof(float));
     f->normal = (double *)take(f, &status, latent * (latent + axes), sizeof(double));
     return status;
 }
@@ -59,7 +60,7 @@ static gosset_status allocate(fit *f) {
 static void release(fit *f) {
     const gosset__env *env = &f->trainer->env;
     void *const blocks[] = {f->basis,   f->x,   f->latents, f->cell,   f->points, f->centroids, f->rotation,
-                            f->rotated, f->map, f->counts,  f->normal, f->group,  f->turns};
+                            f->rotated, f->map, f->counts,  f->normal, f->group,  f->turns,     f->centre};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) gosset__free(env, blocks[i]);
 }
 
@@ -107,6 +108,7 @@ static gosset_status project(fit *f) {
     const float scale = choose_scale(f);
     for (size_t i = 0; i < (size_t)f->features * f->axes; i++) f->basis[i] *= scale;
     for (size_t i = 0; i < f->rows * f->axes; i++) f->x[i] *= scale;
+    gosset__residual_find_centre(f);
     GOSSET_TRY(gosset__embed(&t->shape, &folded, t->learn.rows, f->rows, f->latents, t->pool, &t->env));
 out:
     return status;
@@ -310,15 +312,18 @@ static void spread_turn(const fit *f, uint32_t group, uint32_t turned, float *ou
 }
 
 /* Features and centroids on the axes of the groups, with a gap for the gain. */
-static gosset_status keep_windows(fit *f, const gosset__windows *windows) {
+static gosset_status keep_windows(fit *f, const gosset__windows *windows, float stretch) {
     gosset_model *model = f->trainer->model;
-    gosset__residual sizes = {.windows = *windows, .groups = f->groups};
+    gosset__residual sizes = {.windows = *windows, .groups = f->groups, .stretch = stretch};
     gosset_status status;
     const uint32_t places = gosset__windows_distinct(windows);
     if (f->groups > 0) sizes.turned = (uint32_t)gosset__round_up(f->turned + 1, 16);
     sizes.features = count_features(f, places > sizes.turned ? places : sizes.turned);
     GOSSET_TRY(gosset__model_make_residual(model, &sizes));
     gosset__residual_columns(f->map, f->axes, f->features, sizes.features, model->rotation);
+    for (uint32_t i = 0; i < f->axes; i++) f->centre[i] *= 1 - stretch;
+    gosset__residual_columns(f->centre, f->axes, 1, sizes.features,
+                             model->rotation + (size_t)f->features * sizes.features);
     gosset__residual_columns(f->rotated, f->axes, f->cells, sizes.features, model->centroids);
     for (uint32_t g = 0; g < f->groups; g++)
         spread_turn(f, g, sizes.turned, model->turns + (size_t)g * sizes.turned * sizes.turned);
@@ -337,10 +342,17 @@ static gosset_status fit_codes(fit *f) {
     gosset_status status;
     GOSSET_TRY(gosset__residual_judge_start(&judge, f));
     GOSSET_TRY(gosset__residual_choose(&judge, &windows));
-    GOSSET_TRY(keep_windows(f, &windows));
+    GOSSET_TRY(keep_windows(f, &windows, judge.stretch));
 out:
     gosset__residual_judge_free(&judge);
     return status;
+}
+
+/* On the axes of the residuals. */
+static void turn_centre(fit *f) {
+    float centre[AXES_MAX];
+    memcpy(centre, f->centre, f->axes * sizeof *centre);
+    gosset__product(1, f->axes, f->axes, centre, f->rotation, 0, f->centre);
 }
 
 gosset_status gosset__residual_fit(gosset__trainer *trainer) {
@@ -362,6 +374,7 @@ gosset_status gosset__residual_fit(gosset__trainer *trainer) {
     GOSSET_TRY(gosset__principal_axes(f.x, f.rows, f.axes, f.axes, f.rotation, trainer->pool, &trainer->env));
     GOSSET_TRY(multiply(&f, (product){f.cells, f.axes, f.axes, f.centroids, f.rotation, f.rotated}));
     GOSSET_TRY(multiply(&f, (product){f.features, f.axes, f.axes, f.basis, f.rotation, f.map}));
+    turn_centre(&f);
     GOSSET_TRY(gosset__residual_turn(&f));
     GOSSET_TRY(fit_codes(&f));
 out:

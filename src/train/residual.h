@@ -28,6 +28,7 @@ typedef struct gosset__residual_fitting {
     uint32_t groups, turned; /* groups of cells and leading axes they turn; 0: none */
     uint8_t *group;          /* cells */
     float *turns;            /* groups x turned x turned, columns are new axes */
+    float *centre;           /* axes: of the sphere that the rows lie on, as far as they do */
     double *normal;          /* latent x (latent + axes): the prediction's equations, then its weights */
 } gosset__residual_fitting;
 
@@ -48,6 +49,9 @@ typedef struct gosset__residual_sample {
     const float *rest; /* count x axes */
 } gosset__residual_sample;
 
+/** residual_stretch.c: the centre, from x as projected on the basis; on its axes. */
+void gosset__residual_find_centre(gosset__residual_fitting *fit);
+
 /** residual_levels.c: levels and steps for the words and gains given, starting from the levels given and, unless they
  *  are 0, the steps. */
 gosset_status gosset__residual_fit_levels(const gosset__residual_sample *sample, uint32_t rounds, gosset__pool *pool,
@@ -60,7 +64,9 @@ typedef struct gosset__residual_judge {
     const gosset__residual_fitting *fit;
     uint32_t queries;
     size_t count;
-    float *asked;                      /* queries x axes */
+    float stretch;
+    float *queries_at;                 /* queries x axes */
+    float *asked;                      /* the same, stretched */
     float *rest, *centroids, *decoded; /* count x axes */
     float *halves;                     /* count: half squared lengths */
     float *least;                      /* queries x GOSSET__VALIDATION_K: scores of the true neighbours */
@@ -72,6 +78,15 @@ gosset_status gosset__residual_judge_start(gosset__residual_judge *self, const g
 void gosset__residual_judge_free(gosset__residual_judge *self);
 /** Their mean, in the scale of logarithms; the lower, the better the codes. */
 gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__windows *windows, double *rank);
+
+/** Queries are stretched from the centre from now on. */
+void gosset__residual_judge_stretch(gosset__residual_judge *self, float stretch);
+/** The rank by codes that were ranked before, for another stretch. */
+gosset_status gosset__residual_judge_again(gosset__residual_judge *self, double *rank);
+
+/** residual_stretch.c: the stretch with which the codes that were ranked last rank best; `rank`: theirs, before and
+ *  after. */
+gosset_status gosset__residual_choose_stretch(gosset__residual_judge *judge, double *rank);
 
 /** residual_choose.c: words, levels, steps and gains. */
 gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows);

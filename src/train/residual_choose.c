@@ -160,11 +160,14 @@ gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__win
     start_words(judge->fit, words, &best);
     GOSSET_TRY(draw(&self));
     GOSSET_TRY(measure(&self, TRIAL_ROUNDS, &best));
+    GOSSET_TRY(gosset__residual_choose_stretch(judge, &best.rank));
     GOSSET_TRY(search_words(&self, &best));
     GOSSET_TRY(measure(&self, FINAL_ROUNDS, &best));
+    GOSSET_TRY(gosset__residual_choose_stretch(judge, &best.rank));
     *windows = best.windows;
-    gosset__log(&judge->fit->trainer->env, GOSSET_LOG_INFO, "true neighbours of held-out queries: mean rank %.2f",
-                best.rank);
+    gosset__log(&judge->fit->trainer->env, GOSSET_LOG_INFO,
+                "true neighbours of held-out queries: mean rank %.2f, queries stretched by %.2f", best.rank,
+                (double)judge->stretch);
 out:
     gosset__free(&judge->fit->trainer->env, self.sizes);
     gosset__free(&judge->fit->trainer->env, self.rest);

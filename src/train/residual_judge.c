@@ -26,6 +26,7 @@ static gosset_status allocate(gosset__residual_judge *self) {
     const gosset__env *env = &self->fit->trainer->env;
     const size_t values = self->count * self->fit->axes, pairs = (size_t)self->queries * K;
     const size_t threads = gosset__pool_threads(self->fit->trainer->pool);
+    self->queries_at = gosset__alloc_array(env, self->queries + 1, self->fit->axes * sizeof(float));
     self->asked = gosset__alloc_array(env, self->queries + 1, self->fit->axes * sizeof(float));
     self->rest = gosset__alloc_array(env, values, sizeof(float));
     self->centroids = gosset__alloc_array(env, values, sizeof(float));
@@ -34,16 +35,16 @@ static gosset_status allocate(gosset__residual_judge *self) {
     self->least = gosset__alloc_array(env, pairs + 1, sizeof(float));
     self->ranks = gosset__alloc_array(env, count_blocks(self) * pairs + 1, sizeof *self->ranks);
     self->scores = gosset__alloc_array(env, threads * ROW_BLOCK, (self->queries + 1) * sizeof(float));
-    if (self->asked && self->rest && self->centroids && self->decoded && self->halves && self->least && self->ranks &&
-        self->scores)
+    if (self->queries_at && self->asked && self->rest && self->centroids && self->decoded && self->halves &&
+        self->least && self->ranks && self->scores)
         return GOSSET_OK;
     return gosset__no_memory("a judge of codes", 3 * values * sizeof(float));
 }
 
 void gosset__residual_judge_free(gosset__residual_judge *self) {
     const gosset__env *env = &self->fit->trainer->env;
-    void *const blocks[] = {self->asked,  self->rest,  self->centroids, self->decoded,
-                            self->halves, self->least, self->ranks,     self->scores};
+    void *const blocks[] = {self->queries_at, self->asked, self->rest,  self->centroids, self->decoded,
+                            self->halves,     self->least, self->ranks, self->scores};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) gosset__free(env, blocks[i]);
 }
 
@@ -64,10 +65,20 @@ gosset_status gosset__residual_judge_start(gosset__residual_judge *self, const g
     self->queries = learn->query_count < QUERIES ? (uint32_t)learn->query_count : QUERIES;
     self->count = known / 2 < ROWS_MAX ? known / 2 : ROWS_MAX;
     GOSSET_TRY(allocate(self));
-    gosset__product(self->queries, fit->axes, fit->features, learn->queries, fit->map, 0, self->asked);
+    gosset__product(self->queries, fit->axes, fit->features, learn->queries, fit->map, 0, self->queries_at);
+    gosset__residual_judge_stretch(self, 1);
     GOSSET_TRY(gosset__pool_run(fit->trainer->pool, count_blocks(self), draw_block, self));
 out:
     return status;
+}
+
+void gosset__residual_judge_stretch(gosset__residual_judge *self, float stretch) {
+    const float *centre = self->fit->centre;
+    self->stretch = stretch;
+    for (size_t i = 0; i < (size_t)self->queries * self->fit->axes; i++) {
+        const float from = centre[i % self->fit->axes];
+        self->asked[i] = from + stretch * (self->queries_at[i] - from);
+    }
 }
 
 /* ---- ranks ---------------------------------------------------------------------------------- */
@@ -130,14 +141,18 @@ static gosset_status rank_block(void *context, size_t block, uint32_t worker) {
 }
 
 gosset_status gosset__residual_judge_rank(gosset__residual_judge *self, const gosset__windows *windows, double *rank) {
-    gosset_status status;
     trial t = {self, windows};
+    const gosset_status status = gosset__pool_run(self->fit->trainer->pool, count_blocks(self), code_block, &t);
+    return status != GOSSET_OK ? status : gosset__residual_judge_again(self, rank);
+}
+
+gosset_status gosset__residual_judge_again(gosset__residual_judge *self, double *rank) {
+    gosset_status status;
     gosset__pool *pool = self->fit->trainer->pool;
     const size_t blocks = count_blocks(self), pairs = (size_t)self->queries * K;
     double sum = 0;
     size_t judged = 0;
     for (size_t pair = 0; pair < pairs; pair++) self->least[pair] = HUGE_VALF;
-    GOSSET_TRY(gosset__pool_run(pool, blocks, code_block, &t));
     GOSSET_TRY(gosset__pool_run(pool, blocks, find_least, self));
     GOSSET_TRY(gosset__pool_run(pool, blocks, rank_block, self));
     for (size_t pair = 0; pair < pairs; pair++) {

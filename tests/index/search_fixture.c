@@ -103,7 +103,8 @@ static void make_centroids(fixture *self) {
     for (size_t i = 0; i < count; i++) self->centroids[i] = 0.3f * gosset__rng_normal(&rng);
     for (size_t i = GAIN_PLACE; i < count; i += FEATURES) self->centroids[i] = 0;
     make_turns(self, cells);
-    self->residual = (gosset__residual){.features = FEATURES,
+    self->residual = (gosset__residual){.stretch = 1,
+                                        .features = FEATURES,
                                         .groups = GROUPS,
                                         .turned = TURNED,
                                         .centroids = self->centroids,

@@ -201,7 +201,8 @@ static gosset__residual make_turned(turned *self) {
     for (size_t i = 0; i < sizeof self->centroids / 4; i++) self->centroids[i] = 0.3f * gosset__rng_normal(&rng);
     for (size_t i = 0; i < sizeof self->rows / 4; i++) self->rows[i] = gosset__rng_normal(&rng);
     for (size_t c = 0; c < sizeof self->group; c++) self->group[c] = (uint8_t)(c * 7 % 10 < 8 ? 0 : c % GROUPS);
-    gosset__residual residual = {.features = FEATURES,
+    gosset__residual residual = {.stretch = 1,
+                                 .features = FEATURES,
                                  .groups = GROUPS,
                                  .turned = TURNED,
                                  .group = self->group,
@@ -256,7 +257,7 @@ static fixture set_up_residual(const char *cells, gosset__residual *residual, fl
     for (size_t i = 0; i < f.cells->point_count.word[0] * SPREAD; i++)
         centroids[i] = i % SPREAD == 0 ? 0 : 0.2f * gosset__rng_normal(&rng);
     for (int i = 0; i < SPREAD; i++) steps[i] = 0.2f;
-    *residual = (gosset__residual){.features = SPREAD, .centroids = centroids};
+    *residual = (gosset__residual){.stretch = 1, .features = SPREAD, .centroids = centroids};
     gosset__windows_start(&residual->windows, (uint32_t[]){2, 1, 0});
     gosset__windows_set_steps(&residual->windows, steps);
     gosset__windows_set_gains(&residual->windows, 1);
@@ -320,7 +321,7 @@ START_TEST(codes_with_repeats) {
     enum { PLACES = 16, CODED = 16 };
     static float centroids[112 * PLACES], rows[CODED * (LATENT + PLACES)];
     const gosset__env env = default_env(1);
-    gosset__residual residual = {.features = PLACES, .centroids = centroids};
+    gosset__residual residual = {.stretch = 1, .features = PLACES, .centroids = centroids};
     gosset_lattice *const cell_lattice = make_lattice("zn:8:2"), *const code_lattice = make_lattice("zn:8:20");
     gosset__rng rng = gosset__rng_make(44, 0);
     float steps[2 * PLACES];

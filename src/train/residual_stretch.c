@@ -1,0 +1,66 @@
+/*
+ * Queries of codes. What a code stands for is the mean of the vectors it could be of, so it is nearer to the centre of
+ * the vectors than they are: squared distances from a query favour what is short, and products favour what is long.
+ * Best is something between, which is the squared distance from a query that is farther from the centre: with x what a
+ * code stands for, c the centre and s the stretch,
+ *     |c + s (q - c) - x|^2 = s |q - x|^2 - (s - 1) |x - c|^2 + what is the same for all x.
+ * Cosines and inner products put vectors on a sphere, descriptors of images nearly. Held-out queries say how far; on
+ * sentence embeddings and words codes need 15 % fewer candidates than without, on descriptors 3 to 10 %.
+ */
+#include "base/status.h"
+#include "train/residual.h"
+
+#include <math.h>
+
+static const float stride = 0.05f; /* of 1 - 1 / stretch */
+
+/*
+ * |x - c|^2 is the same for all x where |x|^2 = 2 c x + a constant: a regression, by one axis at a time as principal
+ * axes are uncorrelated. What a correlation could owe to chance is left out.
+ */
+void gosset__residual_find_centre(gosset__residual_fitting *fit) {
+    const size_t rows = fit->rows, axes = fit->axes;
+    double mean[GOSSET__RESIDUAL_MAX_AXES] = {0}, own[GOSSET__RESIDUAL_MAX_AXES] = {0};
+    double common[GOSSET__RESIDUAL_MAX_AXES] = {0}, mean_half = 0, all = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t r = 0; r < rows; r++) {
+            const float *x = fit->x + r * axes;
+            double half = 0;
+            for (size_t i = 0; i < axes; i++) half += 0.5 * (double)x[i] * (double)x[i];
+            if (pass == 0) mean_half += half / (double)rows;
+            half -= mean_half;
+            all += pass * half * half;
+            for (size_t i = 0; i < axes; i++) {
+                const double from = (double)x[i] - mean[i];
+                if (pass == 0) mean[i] += (double)x[i] / (double)rows;
+                if (pass == 1) common[i] += half * from;
+                if (pass == 1) own[i] += from * from;
+            }
+        }
+    for (size_t i = 0; i < axes; i++) {
+        const double chance = own[i] * all / (double)rows, found = common[i] * common[i];
+        fit->centre[i] = found > chance ? (float)(common[i] / own[i] * (1 - chance / found)) : 0;
+    }
+}
+
+static float stretch_at(int steps) {
+    return 1 / (1 - stride * (float)steps);
+}
+
+/* From the stretch there is, up and then down, as long as ranks fall. */
+gosset_status gosset__residual_choose_stretch(gosset__residual_judge *judge, double *rank) {
+    gosset_status status = GOSSET_OK;
+    int best = (int)lroundf((1 - 1 / judge->stretch) / stride);
+    for (int way = 1; way >= -1; way -= 2)
+        for (int next = best + way; next >= 0 && stretch_at(next) <= GOSSET__STRETCH_MAX; next += way) {
+            double found;
+            gosset__residual_judge_stretch(judge, stretch_at(next));
+            GOSSET_TRY(gosset__residual_judge_again(judge, &found));
+            if (found >= *rank) break;
+            *rank = found;
+            best = next;
+        }
+    gosset__residual_judge_stretch(judge, stretch_at(best));
+out:
+    return status;
+}
