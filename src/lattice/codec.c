@@ -161,22 +161,11 @@ void gosset__codec_coordinates(const gosset__codec *codec, const float *row, int
     for (uint32_t i = 0; i < cells->dimension; i++) coordinates[i] = round_away(row[i] * scale);
 }
 
-void gosset__codec_stretch(const gosset__codec *codec, const float *row, float *features) {
-    const gosset__residual *p = codec->residual;
-    const float *from = row + codec->codes->dimension;
-    for (uint32_t i = 0; i < p->features; i++) features[i] = p->stretch * from[i];
-    for (uint32_t i = 0; p->shift != NULL && i < p->features; i++) features[i] += p->shift[i];
-}
-
 void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosset__codec_query *query) {
     lay_out(codec, (uint8_t *)query, query);
     gosset__codec_subject_set(codec, row, query->subject);
     query->met = 0;
-    if (codec->residual != NULL) {
-        float features[GOSSET__RESIDUAL_MAX_FEATURES];
-        gosset__codec_stretch(codec, row, features);
-        gosset__codec_sketch(codec, features, &query->sketch);
-    }
+    gosset__codec_sketch(codec, row, &query->sketch);
     gosset__codec_coordinates(codec, row, query->coordinates);
     query->scored = 0;
 }

@@ -24,8 +24,8 @@ typedef struct gosset__codec gosset__codec;
  *
  * What codes and centroids stand for is an average, so it lies nearer to the centre of the vectors than these do, and
  * the less it knows of a vector the nearer. A query at the distance of vectors would hold that against the vectors it
- * knows best; so a query with features f is compared as stretch * f + shift, away from the centre
- * (train/residual_stretch.c).
+ * knows best; so a query with features f is compared with codes as stretch * f + shift, away from the centre
+ * (train/residual_stretch.c). For how far cells are it stays where it is.
  */
 enum { GOSSET__RESIDUAL_MAX_FEATURES = 512, GOSSET__RESIDUAL_MAX_TURNED = 128, GOSSET__RESIDUAL_MAX_GROUPS = 64 };
 typedef struct gosset__residual {

@@ -80,11 +80,7 @@ struct gosset__codec_query {
 /** Sketches of centroids; a query's own. */
 gosset_status gosset__codec_make_sketches(gosset__codec *codec);
 size_t gosset__codec_sketches_held(const gosset__codec *codec);
-/** Of stretched features. */
-void gosset__codec_sketch(const gosset__codec *codec, const float *features, gosset__sketch *sketch);
-
-/** Of a residual: features of a query, stretched and shifted, into `features` floats. */
-void gosset__codec_stretch(const gosset__codec *codec, const float *row, float *features);
+void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__sketch *sketch);
 
 /** A row's first coordinates as whole numbers, so that cells have scores; dimension of the cell lattice. */
 void gosset__codec_coordinates(const gosset__codec *codec, const float *row, int32_t *coordinates);

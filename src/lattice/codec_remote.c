@@ -65,7 +65,9 @@ size_t gosset__codec_sketches_held(const gosset__codec *codec) {
     return codec->sketches != NULL ? codec->cell_count * (SKETCH + sizeof(float)) : 0;
 }
 
-void gosset__codec_sketch(const gosset__codec *codec, const float *features, gosset__sketch *sketch) {
+void gosset__codec_sketch(const gosset__codec *codec, const float *row, gosset__sketch *sketch) {
+    const float *features = row + codec->codes->dimension;
+    if (codec->sketches == NULL) return;
     const uint32_t all = codec->residual->features, count = all < SKETCH ? all : SKETCH;
     memset(sketch->values, 0, sizeof sketch->values);
     sketch->step = gosset__query_values(features, count, sketch->values);
@@ -127,9 +129,7 @@ uint32_t gosset__codec_settle(const gosset__codec *codec, const float *row) {
     if (count == 1) return near[0].rank;
     for (uint32_t i = 0; i < count; i++) prefetch(codec, near[i].rank);
     gosset__sketch sketch;
-    float features[GOSSET__RESIDUAL_MAX_FEATURES];
-    gosset__codec_stretch(codec, row, features);
-    gosset__codec_sketch(codec, features, &sketch);
+    gosset__codec_sketch(codec, row, &sketch);
     for (uint32_t i = 0; i < count; i++) {
         const gosset__remoteness found = remoteness(codec, &sketch, near[i].rank, near[i].score);
         const uint64_t sum = (uint64_t)found.distance + found.score;

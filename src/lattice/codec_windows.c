@@ -157,9 +157,9 @@ static size_t subject_size(const gosset__codec *codec) {
 static void subject_set(const gosset__codec *codec, const float *row, void *to) {
     const gosset__residual *p = codec->residual;
     subject *self = to;
-    const float *features = self->features;
-    float largest = 0;
-    gosset__codec_stretch(codec, row, self->features);
+    float *features = self->features, largest = 0;
+    for (uint32_t i = 0; i < p->features; i++) features[i] = p->stretch * row[codec->codes->dimension + i];
+    for (uint32_t i = 0; p->shift != NULL && i < p->features; i++) features[i] += p->shift[i];
     for (uint32_t i = 0; i < p->turned; i++) largest = fmaxf(largest, fabsf(features[i]));
     const float scale = largest > 1e-30f ? GOSSET__FIXED_MAX / largest : 0;
     for (uint32_t i = 0; i < p->turned; i++) {

@@ -180,7 +180,7 @@ gosset__model_held gosset__model_measure(const gosset_model *model) {
     if (model->query_last)
         held.network += layer_size(&model->query_layer) + gosset__last_count(&model->shape) * sizeof(float);
     if (columns == 0) return held;
-    held.network += layer_size(&model->rotate);
+    held.network += layer_size(&model->rotate) + columns * sizeof(float);
     held.centroids = cells * columns * sizeof(float);
     held.turns = (model->residual.groups * turned * turned + 1) * sizeof(float) + cells;
     return held;

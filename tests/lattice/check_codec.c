@@ -315,6 +315,47 @@ START_TEST(settled_cell) {
 }
 END_TEST
 
+/** A codec that stretches queries compares codes as one that does not, asked for stretched queries; cells do not see
+ * it. */
+START_TEST(stretched_queries) {
+    enum { QUERIES = 50, CELLS = 32 };
+    float *centroids = malloc(sizeof(float) * 16320 * SPREAD), shift[SPREAD];
+    gosset__residual plain, stretched;
+    gosset__rng rng = gosset__rng_make(45, 0);
+    fixture f = set_up_residual("zn:10:6", &plain, centroids, gosset__kernels_level(0));
+    gosset__codec *codec;
+    for (int i = 0; i < SPREAD; i++) shift[i] = i > 0 ? 0.1f * gosset__rng_normal(&rng) : 0;
+    stretched = plain;
+    stretched.stretch = 1.5f;
+    stretched.shift = shift;
+    ck_assert_int_eq(gosset__codec_create(&codec, f.cells, f.codes, &stretched, &f.env, gosset__kernels_level(0)),
+                     GOSSET_OK);
+    gosset__codec_query *query = gosset__alloc(&f.env, gosset__codec_query_size(codec));
+    for (int n = 0; n < QUERIES; n++) {
+        float row[10 + SPREAD], by_hand[10 + SPREAD];
+        uint32_t cells[CELLS], other[CELLS];
+        gosset__remoteness remoteness[CELLS], expected[CELLS];
+        for (int i = 0; i < 10 + SPREAD; i++) row[i] = i == 10 ? 0 : gosset__rng_normal(&rng);
+        for (int i = 0; i < 10 + SPREAD; i++) by_hand[i] = i < 10 ? row[i] : 1.5f * row[i] + shift[i - 10];
+        gosset__codec_query_set(codec, row, query);
+        gosset__codec_query_set(f.codec, row, f.query);
+        gosset__codec_probe(codec, query, CELLS, cells);
+        gosset__codec_probe(f.codec, f.query, CELLS, other);
+        ck_assert_mem_eq(cells, other, sizeof cells);
+        gosset__codec_remoteness(codec, query, cells, CELLS, remoteness);
+        gosset__codec_remoteness(f.codec, f.query, cells, CELLS, expected);
+        ck_assert_mem_eq(remoteness, expected, sizeof expected);
+        gosset__codec_query_set(f.codec, by_hand, f.query);
+        ck_assert_mem_eq(gosset__codec_view(codec, query, cells[0]), gosset__codec_view(f.codec, f.query, cells[0]),
+                         gosset__codec_view_size(codec));
+    }
+    gosset__free(&f.env, query);
+    gosset__codec_free(codec);
+    tear_down(&f);
+    free(centroids);
+}
+END_TEST
+
 /** Scores of codes with repeats are minus half of the squared distances, but for the query's bytes and for what is left
  * of the product of a code's two parts; the repeats make codes of 4 bits several times finer. */
 START_TEST(codes_with_repeats) {
@@ -400,6 +441,7 @@ TCase *case_codec(void) {
     tcase_add_test(cases, own_cell);
     tcase_add_test(cases, codes_in_groups);
     tcase_add_loop_test(cases, settled_cell, 0, 3);
+    tcase_add_test(cases, stretched_queries);
     tcase_add_test(cases, codes_with_repeats);
     tcase_add_test(cases, refused_pairs);
     return cases;

@@ -61,7 +61,7 @@ static void check_sections(const reader *self) {
     const uint64_t sizes[10] = {4 * f,
                                 4 * (f * w + w + w * w + w + w * o + o + self->skip * f * o),
                                 4ull * u32_at(self, 56) * self->inputs,
-                                4 * f * columns,
+                                4 * (f + 1) * columns,
                                 4 * cells->point_count.word[0] * columns,
                                 4 * groups * turned * turned,
                                 groups > 0 ? cells->point_count.word[0] : 0,
@@ -159,6 +159,13 @@ START_TEST(second_reader) {
             ck_assert_mem_eq(z, latents + r * self.outputs, self.outputs * sizeof(float));
         }
     }
+    gosset_model_info info = {.struct_size = sizeof info};
+    require_ok(gosset_model_describe(model, &info));
+    const uint32_t columns = u32_at(&self, 456);
+    for (uint32_t i = 0; i < columns; i++) /* behind the rotation */
+        ck_assert(info.query_shift[i] == element(&self, 3, (size_t)self.features * columns + i));
+    ck_assert(info.query_stretch == (columns > 0 ? f32_at(&self, 496) : 1));
+    ck_assert_int_eq(info.query_shift != NULL, columns > 0);
     gosset_vectors held_out = gosset__model_held_out(model);
     ck_assert_uint_eq(held_out.count, u32_at(&self, 56));
     ck_assert_mem_eq(held_out.data, bytes + section_offset(&self, 2), held_out.count * D * sizeof(float));

@@ -167,7 +167,8 @@ START_TEST(impossible_counts_are_refused) {
                 {56, 1001},        {56, UINT32_MAX},  {128, 0x41414141}, {192, 0x41414141}, {256, 8},
                 {456, 1},          {456, UINT32_MAX}, {456, 600},        {460, 0},          {460, 2},
                 {460, UINT32_MAX}, {464, 40},         {468, UINT32_MAX}, {472, 0x7FC00000}, {480, 0xBF800000},
-                {484, 0x7F800000}, {488, 65},         {488, 1},          {492, 16}};
+                {484, 0x7F800000}, {496, 0x3F000000}, {496, 0x40800000}, {496, 0x7FC00000}, {488, 65},
+                {488, 1},          {492, 16}};
     gosset_model *model = small_model(3);
     size_t size;
     unsigned char *bytes = model_bytes(model, &size, NULL);

@@ -59,6 +59,7 @@ int main(void) {
     srunner_add_suite(runner, neighbours_suite());
     srunner_add_suite(runner, panels_suite());
     srunner_add_suite(runner, tiles_suite());
+    srunner_add_suite(runner, stretch_suite());
     srunner_add_suite(runner, model_file_suite());
     srunner_add_suite(runner, format_suite());
     srunner_add_suite(runner, queries_suite());

@@ -22,6 +22,7 @@ Suite *model_file_suite(void);
 Suite *neighbours_suite(void);
 Suite *queries_suite(void);
 Suite *reproducible_suite(void);
+Suite *stretch_suite(void);
 
 /** A config for a training of a second or less: points of a lattice of LATENT dimensions, narrow layers. */
 enum { LATENT = 8 };
