@@ -243,7 +243,7 @@ const command command_bench = {
         "themselves,\n"
         "in one line for all threads: a latency is then counted from the arrival. --device first reads random pages\n"
         "and nothing else, and says what share of that rate each row used, and how long a bare batch of as many pages\n"
-        "takes.",
+        "takes; in rows of queries that arrive, batches that arrive at the same rate.",
     .example = "  gosset bench --index photos.gosset --query query.bvecs --truth truth.ivecs \\\n"
                "      --threads 1,2 --recall 0.9,0.95,0.99 --plot photos.svg\n"
                "  gosset bench --index photos.gosset --query query.bvecs --truth truth.ivecs \\\n"

@@ -143,7 +143,7 @@ const command command_train = {
         "other codes or cells to it.\n"
         "Memory: 500,000 vectors at most are learnt from, chosen by the seed. They are held as floats, with 32\n"
         "neighbours each (640 bytes a vector of 128 dimensions); a larger file is read in passes, not held. With\n"
-        "--verbose the rate of the steps is told beside that of large matrix products on this machine.\n\n"
+        "--verbose the rate of the steps is told beside that of large matrix products in floats here.\n\n"
         "Losses: 'rank' is the triplet loss of Sablayrolles et al. (2019); without --loss the best known is used.",
     .example = "  gosset train --learn learn.fvecs --out photos.model --bytes 16 --minutes 5",
     .run = run,

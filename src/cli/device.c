@@ -127,11 +127,11 @@ out:
 
 /* ---- batches --------------------------------------------------------------------------------------------- */
 
-enum { SLOTS = 16 }; /* batches in flight */
+enum { SLOTS = 16, BUFFERS = 4096 }; /* batches in flight, as far as a reader has pages for them */
 
 typedef struct batches {
     reader reader;
-    uint32_t pages, started, over;
+    uint32_t pages, slots, started, over;
     double rate; /* 0: each begins when the one before is over */
     double next; /* arrival */
     double arrived[SLOTS], times[BATCHES];
@@ -154,7 +154,7 @@ static gosset_status start_batch(batches *self, uint32_t slot) {
 }
 
 static gosset_status start_what_arrived(batches *self, uint32_t count) {
-    for (uint32_t slot = 0; slot < (self->rate > 0 ? SLOTS : 1) && self->started < count; slot++) {
+    for (uint32_t slot = 0; slot < self->slots && self->started < count; slot++) {
         if (self->left[slot] > 0) continue;
         if (self->rate > 0 && seconds_now() < self->next) return GOSSET_OK;
         const gosset_status status = start_batch(self, slot);
@@ -171,7 +171,7 @@ static void sleep_until(double time) {
 /* As few reads as can end a batch; 0: none is in flight. */
 static uint32_t least_left(const batches *self) {
     uint32_t least = 0;
-    for (uint32_t slot = 0; slot < SLOTS; slot++)
+    for (uint32_t slot = 0; slot < self->slots; slot++)
         if (self->left[slot] > 0 && (least == 0 || self->left[slot] < least)) least = self->left[slot];
     return least;
 }
@@ -183,7 +183,7 @@ static gosset_status take_in(batches *self, uint32_t count, uint32_t *found) {
     const uint32_t least = least_left(self);
     *found = 0;
     if (least == 0) sleep_until(self->next);
-    io->deadline = more && self->started - self->over < SLOTS ? (uint64_t)(self->next * 1e9) : 0;
+    io->deadline = more && self->started - self->over < self->slots ? (uint64_t)(self->next * 1e9) : 0;
     return least > 0 ? io->ops->reap(io, least, self->done, io->depth, found) : GOSSET_OK;
 }
 
@@ -200,16 +200,22 @@ static gosset_status run_batches(batches *self, uint32_t count) {
             if (--self->left[slot] == 0) self->times[self->over++] = seconds_now() - self->arrived[slot];
         }
     }
+    if (self->over < count) return GOSSET_E_CANCELLED;
 out:
     return status;
+}
+
+static uint32_t slots_at(double rate, uint32_t pages) {
+    const uint32_t most = pages < BUFFERS ? BUFFERS / pages : 1;
+    return rate <= 0 ? 1 : most < SLOTS ? most : SLOTS;
 }
 
 gosset_status device_batches(device *self, uint32_t pages, double rate, device_times *out) {
     static const double seconds = 1; /* at a rate */
     gosset_status status = GOSSET_OK;
-    const uint32_t depth = (rate > 0 ? SLOTS : 1) * pages;
     const uint32_t count = rate > 0 && rate * seconds < BATCHES ? 1 + (uint32_t)(rate * seconds) : BATCHES;
     batches work = {.reader = {.store = self->store, .rng = gosset__rng_make(8, pages)}, .pages = pages, .rate = rate};
+    const uint32_t depth = pages * (work.slots = slots_at(rate, pages));
     work.reads = calloc(depth, sizeof *work.reads);
     work.done = calloc(depth, sizeof *work.done);
     if (work.reads == NULL || work.done == NULL) GOSSET_TRY(gosset__no_memory("reads", depth * sizeof *work.reads));

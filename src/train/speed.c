@@ -53,7 +53,7 @@ gosset_status gosset__speed_report(gosset__trainer *trainer) {
     GOSSET_TRY(measure_products(trainer, &most));
     const double rate = step_operations(trainer) * (double)trainer->steps_timed / trainer->step_seconds;
     gosset__log(&trainer->env, GOSSET_LOG_INFO,
-                "steps: %.0f GFLOP/s, %.0f %% of the %.0f of large matrix products here", rate * 1e-9,
+                "steps: %.0f GFLOP/s, %.0f %% of the %.0f of large matrix products in floats here", rate * 1e-9,
                 100 * rate / most, most * 1e-9);
 out:
     return status;

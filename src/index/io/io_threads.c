@@ -161,8 +161,7 @@ static gosset_status threads_open(gosset__io *io, uint32_t depth) {
     return GOSSET_OK;
 }
 
-/** Under the lock. */
-/** `deadline`: as that of gosset__io. */
+/** Under the lock. `deadline`: as that of gosset__io. */
 static void wait_until_done(threads_files *crew, threads_io *state, uint32_t wanted, uint64_t deadline) {
     const struct timespec time = {.tv_sec = (time_t)(deadline / 1000000000), .tv_nsec = (long)(deadline % 1000000000)};
     int late = 0;
