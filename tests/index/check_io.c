@@ -319,6 +319,39 @@ START_TEST(the_event_tells_of_reads_that_are_done) {
 }
 END_TEST
 
+/* Too late, a reap returns with what there is, and the next one has the rest; long before, it waits for all. */
+START_TEST(deadlines_lose_no_read) {
+    enum { READS = 6, ROUNDS = 40 };
+    const uint64_t minute = 60 * UINT64_C(1000000000);
+    gosset__io_files *files = open_backend(_i, 4096);
+    gosset__io *io = NULL;
+    if (files == NULL) return;
+    ck_assert_int_eq(gosset__io_open(&io, files, READS, -1, &env), GOSSET_OK);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        gosset__io_read reads[READS];
+        gosset__io_done done[READS];
+        uint32_t early = 0, found = 0, seen = 0;
+        for (uint32_t i = 0; i < READS; i++)
+            reads[i] = (gosset__io_read){.file = 3, .page = round + i, .buffer = io->buffers + i * 4096u, .tag = i};
+        ck_assert_int_eq(io->ops->submit(io, reads, READS), GOSSET_OK);
+        if (round % 4 < 3) { /* else all of it has to be waited for */
+            io->deadline = round % 2 ? 1 : gosset__nanoseconds() - 1;
+            ck_assert_int_eq(io->ops->reap(io, READS, done, READS, &early), GOSSET_OK);
+        }
+        io->deadline = round % 2 ? gosset__nanoseconds() + minute : 0;
+        ck_assert_int_eq(io->ops->reap(io, READS - early, done + early, READS - early, &found), GOSSET_OK);
+        ck_assert_uint_eq(early + found, READS);
+        for (uint32_t i = 0; i < READS; i++) {
+            assert_page(files, &reads[done[i].tag], &done[i]);
+            seen |= 1u << done[i].tag;
+        }
+        ck_assert_uint_eq(seen, (1u << READS) - 1);
+    }
+    gosset__io_close(io);
+    gosset__io_files_close(files);
+}
+END_TEST
+
 START_TEST(deleted_files_stay_readable) {
     gosset__io_files *files = open_backend(_i, 4096);
     if (files == NULL) return;
@@ -582,6 +615,7 @@ Suite *io_suite(void) {
     tcase_add_loop_test(contract, short_and_missing_files_are_refused_at_opening, 0, backends);
     tcase_add_loop_test(contract, a_read_beyond_a_shrunken_file_fails_alone, 0, backends);
     tcase_add_loop_test(contract, the_event_tells_of_reads_that_are_done, 0, backends);
+    tcase_add_loop_test(contract, deadlines_lose_no_read, 0, backends);
     tcase_add_loop_test(contract, deleted_files_stay_readable, 0, backends);
     tcase_add_loop_test(contract, without_direct_reads_the_page_cache_serves, 0, backends);
     tcase_add_loop_test(contract, files_in_shared_memory_can_be_read, 0, backends);

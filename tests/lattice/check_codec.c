@@ -356,6 +356,59 @@ START_TEST(stretched_queries) {
 }
 END_TEST
 
+/** What scores of codes in two halves are minus half of: the squared distance, or nine eighths of what the first half
+ * and the features without a place say of it, if that is more. */
+static double split_square(const gosset__windows *windows, const float *query, const float *x, int *by_lead) {
+    const uint32_t first = 8 * windows->words[0], places = gosset__windows_places(windows);
+    double square = 0, known = 0;
+    for (uint32_t i = 0; i < SPREAD; i++) {
+        const double gap = (double)query[i] - (double)x[i];
+        square += gap * gap;
+        known += i < first || i >= places ? gap * gap : 0;
+    }
+    *by_lead = 1.125 * known > square;
+    return *by_lead ? 1.125 * known : square;
+}
+
+START_TEST(scores_of_split_codes) {
+    enum { CODED = GOSSET__SCAN_BLOCK, CODE = 12, CELL = 5, ROW = 10 + SPREAD, PLACES = 32 };
+    float *centroids = malloc(sizeof(float) * 16320 * SPREAD);
+    gosset__residual residual;
+    for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
+        fixture f = set_up_residual("zn:10:6", &residual, centroids, gosset__kernels_level(level));
+        gosset__rng rng = gosset__rng_make(46, 0);
+        _Alignas(64) uint8_t block[CODED * CODE];
+        float rows[CODED * ROW], decoded[CODED * SPREAD];
+        uint8_t codes[CODED * CODE];
+        uint32_t cells[CODED], by_lead = 0;
+        int32_t scores[CODED];
+        ck_assert_uint_lt(gosset__codec_lead_size(f.codec), CODE);
+        ck_assert_uint_eq(gosset__windows_places(&residual.windows), PLACES);
+        for (size_t i = 0; i < CODED * ROW; i++) rows[i] = i % ROW == 10 ? 0 : gosset__rng_normal(&rng);
+        gosset__codec_encode(f.codec, CODED, rows, cells, codes);
+        for (size_t r = 0; r < CODED; r++) cells[r] = CELL;
+        gosset__codec_decode(f.codec, CODED, cells, codes, decoded);
+        gosset__codec_block(f.codec, codes, CODED, block);
+        for (size_t q = 0; q < CODED; q++) {
+            float *asked = rows + q * ROW; /* every other agrees with its code where the second half speaks */
+            for (uint32_t i = 16; i < PLACES && q % 2; i++) asked[10 + i] = decoded[q * SPREAD + i];
+            gosset__codec_query_set(f.codec, asked, f.query);
+            gosset__codec_scan(f.codec, gosset__codec_view(f.codec, f.query, CELL), CELL, block, 1, scores);
+            for (size_t r = 0; r < CODED; r++) {
+                int lead;
+                const double square = split_square(&residual.windows, asked + 10, decoded + r * SPREAD, &lead);
+                const double score = scores[r] / (double)GOSSET__WINDOW_SCORE_ONE;
+                by_lead += lead;
+                assert_each(fabs(score + 0.5 * square) < 0.01 * square);
+            }
+        }
+        ck_assert(by_lead >= CODED / 2 && by_lead <= CODED * CODED / 2);
+        tear_down(&f);
+    }
+    free(centroids);
+}
+END_TEST
+
 /** Scores of codes with repeats are minus half of the squared distances, but for the query's bytes and for what is left
  * of the product of a code's two parts; the repeats make codes of 4 bits several times finer. */
 START_TEST(codes_with_repeats) {
@@ -442,6 +495,7 @@ TCase *case_codec(void) {
     tcase_add_test(cases, codes_in_groups);
     tcase_add_loop_test(cases, settled_cell, 0, 3);
     tcase_add_test(cases, stretched_queries);
+    tcase_add_test(cases, scores_of_split_codes);
     tcase_add_test(cases, codes_with_repeats);
     tcase_add_test(cases, refused_pairs);
     return cases;
