@@ -155,9 +155,9 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_set(gosset_searcher
  * beyond the index's size are padded with GOSSET_NO_ID and +infinity. Allocates nothing once warm (the
  * first call with a larger k, probe or rerank may). Of a single query, pages are asked for in up to four parts while
  * its codes are compared. Of many queries, `in_flight` are under way at once: pages of
- * some are read while codes of the next are compared. 32 queries and more are planned together, up to 512 at a time, so
- * that a cell's codes come from memory once for all of them: nearly twice as fast, but the first is answered with the
- * others. The answers are those of one query after the other.
+ * some are read while codes of the next are compared. 32 queries and more are planned together, up to 512 at a time, up
+ * to 2,048 in calls with more than 512, so that a cell's codes come from memory once for all of them: nearly twice as
+ * fast, but the first is answered with the others. The answers are those of one query after the other.
  * @param k          1..1024.
  * @param ids        queries->count x k.
  * @param distances  queries->count x k, or NULL. See gosset_metric for their meaning.
@@ -210,7 +210,9 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_wait(gosset_searche
                                                                   size_t *count);
 /**
  * The same, but waits for no longer than `nanoseconds`, for a thread that knows when it will have something else to do.
- * Cheaper than sleeping on the descriptor below: that wakes at the first page of a query, this at the last.
+ * Cheaper than sleeping on the descriptor below: that wakes at the first page of a query, this at the last. *count may
+ * be 0 with queries still in flight. As gosset_searcher_poll it may go on with a query whose submission returned early,
+ * also beyond the time.
  */
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_wait_for(gosset_searcher *searcher, uint64_t nanoseconds,
                                                                       gosset_completion *completions, size_t capacity,

@@ -58,7 +58,8 @@ typedef struct gosset_train_config {
 /**
  * Trains a model. The same learn set, config, seed and CPU level give the same content, and so the same
  * fingerprint, for any thread count; files then differ in the recorded training time alone (with
- * `minutes`, repeat the `epochs` that gosset_model_describe reports). A part of the learn set
+ * `minutes`, repeat the `epochs` that gosset_model_describe reports). CPU level "amx" multiplies matrices in bfloat16
+ * where system and compiler let it, and so its models differ from those of the other levels. A part of the learn set
  * is held out: it selects the checkpoint and is stored in the model to calibrate indexes.
  *
  * @param learn  at least 1,000 vectors of dimension 1..4096; borrowed for the call.

@@ -1,4 +1,5 @@
-/* Many queries in one call: they are mapped and planned together, some hundred at a time. */
+/* Many queries in one call: they are mapped and planned together, hundreds or, of large calls, up to 2,048 at a time.
+ */
 #include "api/searcher.h"
 #include "api/vectors.h"
 #include "base/status.h"

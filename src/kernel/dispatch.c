@@ -102,10 +102,14 @@ const gosset__kernels *gosset__kernels_level(uint32_t index) {
     return index < level_count ? &levels[index] : NULL;
 }
 
+const char *gosset__kernels_asked_for(const char *level) {
+    return level && level[0] ? level : getenv("GOSSET_CPU");
+}
+
 gosset_status gosset__kernels_get(const gosset__kernels **out, const char *level) {
     *out = NULL;
     pthread_once(&once, fill_levels);
-    const char *wanted = level && level[0] ? level : getenv("GOSSET_CPU");
+    const char *wanted = gosset__kernels_asked_for(level);
     if (!wanted || !wanted[0]) {
         *out = &levels[level_count - 1];
         return GOSSET_OK;

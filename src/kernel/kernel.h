@@ -189,6 +189,8 @@ typedef struct gosset__kernels {
     size_t (*select_above)(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions);
 } gosset__kernels;
 
+/** The name of the level somebody wants: `level` or $GOSSET_CPU; NULL or "" where nobody minds. */
+const char *gosset__kernels_asked_for(const char *level);
 /** The table for a level ("" = $GOSSET_CPU or the best this CPU has). GOSSET_E_UNSUPPORTED if it cannot run. */
 gosset_status gosset__kernels_get(const gosset__kernels **out, const char *level);
 /** i-th level this CPU can run, from scalar up; NULL past the end. For tests and benchmarks. */

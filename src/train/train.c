@@ -39,8 +39,10 @@ static const gosset__panels_ops *choose_panels(const gosset__trainer *trainer) {
     const int wanted = trainer->kernels->matrix_tiles;
     const gosset__panels_ops *tiles = wanted ? gosset__panels_tiles() : NULL;
     const gosset__panels_ops *panels = tiles ? tiles : &gosset__panels_float;
-    gosset__log(&trainer->env, GOSSET_LOG_INFO, "matrix products of the steps: %s%s", panels->name,
-                wanted && !tiles ? " (the system lets no program use tiles of bfloat16)" : "");
+    const char *asked_for = gosset__kernels_asked_for(trainer->env.cpu);
+    const int refused = wanted && !tiles, disappoints = refused && asked_for && asked_for[0];
+    gosset__log(&trainer->env, disappoints ? GOSSET_LOG_WARNING : GOSSET_LOG_INFO, "matrix products of the steps: %s%s",
+                panels->name, refused ? " (compiler or system let no program use tiles of bfloat16)" : "");
     return panels;
 }
 
