@@ -79,7 +79,7 @@ static gosset_status choose_lattices(gosset__settings *settings, const gosset_tr
     else
         snprintf(settings->cell_lattice, sizeof settings->cell_lattice, "zn:%u:%u",
                  dimension < LATENT_DIMENSION ? dimension : LATENT_DIMENSION,
-                 dimension >= 4 ? cell_norm(config->vector_count ? config->vector_count : VECTORS_DEFAULT) : dimension);
+                 dimension >= 4 ? cell_norm(settings->vectors) : dimension);
 out:
     return status;
 }
@@ -128,6 +128,7 @@ gosset_status gosset__settings_resolve(gosset__settings *settings, const gosset_
     settings->loss = gosset__loss_find(config->loss);
     settings->seed = config->seed;
     settings->checkpoint = config->checkpoint;
+    settings->vectors = config->vector_count ? config->vector_count : VECTORS_DEFAULT;
     settings->resume = config->resume;
     GOSSET_REQUIRE((unsigned)config->metric <= GOSSET_COSINE, GOSSET_E_CONFIG,
                    "gosset_train_config: metric: expected 0..2, found %d", (int)config->metric);

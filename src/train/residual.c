@@ -329,9 +329,9 @@ static gosset_status keep_windows(fit *f, const gosset__windows *windows, float 
         spread_turn(f, g, sizes.turned, model->turns + (size_t)g * sizes.turned * sizes.turned);
     memcpy(model->group, f->group, f->cells);
     gosset__log(&f->trainer->env, GOSSET_LOG_INFO,
-                "codes of windows: %u features of 4 bits, %u of 2, %u of 1%s, %u in all", 8 * windows->words[0] - 1,
-                16 * windows->words[1], 32 * windows->words[2], windows->repeats > 0 ? " for what the first leave" : "",
-                sizes.features);
+                "codes of windows: %u features of 4 bits, %u of 2, %u of 1%s, %u in all; queries stretched by %.2f",
+                8 * windows->words[0] - 1, 16 * windows->words[1], 32 * windows->words[2],
+                windows->repeats > 0 ? " for what the first leave" : "", sizes.features, (double)stretch);
 out:
     return status;
 }
@@ -342,7 +342,7 @@ static gosset_status fit_codes(fit *f) {
     gosset_status status;
     GOSSET_TRY(gosset__residual_judge_start(&judge, f));
     GOSSET_TRY(gosset__residual_choose(&judge, &windows));
-    GOSSET_TRY(keep_windows(f, &windows, judge.stretch));
+    GOSSET_TRY(keep_windows(f, &windows, gosset__residual_stretch_for(&judge, f->trainer->settings.vectors)));
 out:
     gosset__residual_judge_free(&judge);
     return status;

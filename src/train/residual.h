@@ -87,6 +87,8 @@ gosset_status gosset__residual_judge_again(gosset__residual_judge *self, double 
 /** residual_stretch.c: the stretch with which the codes that were ranked last rank best; `rank`: theirs, before and
  *  after. */
 gosset_status gosset__residual_choose_stretch(gosset__residual_judge *judge, double *rank);
+/** What of the judge's stretch is good for an index of so many vectors. */
+float gosset__residual_stretch_for(const gosset__residual_judge *judge, uint64_t vectors);
 
 /** residual_choose.c: words, levels, steps and gains. */
 gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__windows *windows);

@@ -166,8 +166,8 @@ gosset_status gosset__residual_choose(gosset__residual_judge *judge, gosset__win
     GOSSET_TRY(gosset__residual_choose_stretch(judge, &best.rank));
     *windows = best.windows;
     gosset__log(&judge->fit->trainer->env, GOSSET_LOG_INFO,
-                "true neighbours of held-out queries: mean rank %.2f, queries stretched by %.2f", best.rank,
-                (double)judge->stretch);
+                "true neighbours of held-out queries: mean rank %.2f among %zu codes with queries stretched by %.2f",
+                best.rank, judge->count, (double)judge->stretch);
 out:
     gosset__free(&judge->fit->trainer->env, self.sizes);
     gosset__free(&judge->fit->trainer->env, self.rest);

@@ -31,7 +31,8 @@ typedef struct gosset__settings {
     char code_lattice[64], cell_lattice[64];
     uint32_t residual_words; /* of 4 bytes, in residual codes; 0 = codes are points of the code lattice */
     uint32_t width, output_dimension;
-    uint32_t epochs; /* 0 = to be set from `minutes` */
+    uint64_t vectors; /* of an index */
+    uint32_t epochs;  /* 0 = to be set from `minutes` */
     double minutes;
     uint32_t anchors;
     float learning_rate, uniformity;

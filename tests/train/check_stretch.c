@@ -45,11 +45,12 @@ END_TEST
 
 /* Directions are on a sphere: held-out queries choose to stretch, away from its centre. */
 START_TEST(cosine_stretches) {
-    enum { D = 24, COUNT = 4000 };
+    enum { D = 64, COUNT = 4000 };
     float *data = clustered_vectors(31, COUNT, D, 40, GOSSET_F32);
     const gosset_vectors learn = view_of(data, COUNT, D, GOSSET_F32);
     gosset_train_config config = residual_config(NULL);
     config.metric = GOSSET_COSINE;
+    config.vector_count = COUNT;
     gosset_model *model = train_model(&learn, &config);
     gosset_model_info info = {.struct_size = sizeof info};
     require_ok(gosset_model_describe(model, &info));
@@ -60,6 +61,38 @@ START_TEST(cosine_stretches) {
 }
 END_TEST
 
+/* A column that is the same for all vectors but for rounding says nothing of a centre; neither does a repeated one. */
+START_TEST(poor_axes) {
+    enum { D = 24, COUNT = 3000 };
+    float *data = clustered_vectors(32, COUNT, D, 40, GOSSET_F32);
+    for (size_t r = 0; r < COUNT; r++)
+        for (int i = D / 2; i < D; i++) data[r * D + i] = i % 2 ? data[r * D] : 1 + 1e-6f * (float)(r % 3);
+    const gosset_vectors learn = view_of(data, COUNT, D, GOSSET_F32);
+    gosset_train_config config = residual_config(NULL);
+    config.metric = (gosset_metric)_i;
+    config.vector_count = COUNT;
+    gosset_model *model = train_model(&learn, &config);
+    gosset_model_info info = {.struct_size = sizeof info};
+    require_ok(gosset_model_describe(model, &info));
+    double square = 0;
+    for (uint32_t i = 0; i < info.feature_dimension; i++)
+        square += (double)info.query_shift[i] * (double)info.query_shift[i];
+    ck_assert_double_le(square, 4);
+    gosset_model_free(model);
+    free(data);
+}
+END_TEST
+
+/* The more vectors an index has, the less queries are stretched, and never towards the centre. */
+START_TEST(more_vectors_less_stretch) {
+    const gosset__residual_judge judge = {.count = 60000, .stretch = 1.25f};
+    ck_assert_float_eq_tol(gosset__residual_stretch_for(&judge, 60000), 1.25f, 1e-6f);
+    ck_assert_float_eq_tol(gosset__residual_stretch_for(&judge, 1000), 1.25f, 1e-6f);
+    ck_assert_float_eq_tol(gosset__residual_stretch_for(&judge, 600000), 1 / (1 - 0.125f), 1e-5f);
+    ck_assert_float_eq(gosset__residual_stretch_for(&judge, 1000000000), 1);
+}
+END_TEST
+
 Suite *stretch_suite(void) {
     Suite *suite = suite_create("stretch");
     TCase *stretch = tcase_create("stretch");
@@ -67,6 +100,8 @@ Suite *stretch_suite(void) {
     tcase_add_test(stretch, centre_of_a_sphere);
     tcase_add_test(stretch, no_sphere);
     tcase_add_test(stretch, cosine_stretches);
+    tcase_add_loop_test(stretch, poor_axes, 0, 3);
+    tcase_add_test(stretch, more_vectors_less_stretch);
     suite_add_tcase(suite, stretch);
     return suite;
 }
