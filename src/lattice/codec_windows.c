@@ -17,8 +17,7 @@
 
 enum {
     MAX_FEATURES = GOSSET__RESIDUAL_MAX_FEATURES,
-    TURNED_AT_ONCE = 12, /* what the kernel has registers for */
-    LEAD_LEAST = 9       /* sixteenths of a code in its first class, or its bounds would exclude too little */
+    TURNED_AT_ONCE = 12 /* what the kernel has registers for */
 };
 
 static uint32_t group_of(const gosset__residual *p, uint32_t cell) {
@@ -98,7 +97,8 @@ static void block(const gosset__codec *codec, const uint8_t *codes, size_t count
 void gosset__codec_split(gosset__codec *codec) {
     const gosset__residual *p = codec->residual;
     codec->lead_size = codec->code_size;
-    if (p == NULL || 16 * 4 * p->windows.words[0] < LEAD_LEAST * codec->code_size) return;
+    /* A first class of less than half of the code would exclude too little. */
+    if (p == NULL || 2 * 4 * p->windows.words[0] < codec->code_size) return;
     if (p->windows.words[0] * 4 == codec->code_size) return;
     if (p->windows.repeats > 0) return; /* they could make up for all that the first class says */
     codec->lead = p->windows;
