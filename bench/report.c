@@ -68,8 +68,11 @@ static void write_row(const bench_report *report, FILE *file, const bench_point 
         fprintf(file, " – |");
     for (uint32_t i = 0; i < report->plan->thread_count; i++)
         fprintf(file, " %.0f (±%.0f %%) |", point->queries_per_second[i], point->spread[i] * 50);
-    fprintf(file, " %.0f / %.0f | %.0f | %.0f + %.0f |\n", point->p50_us, point->p99_us, point->bytes_per_vector,
-            point->train_seconds, point->build_seconds);
+    if (point->p50_us > 0)
+        fprintf(file, " %.0f / %.0f |", point->p50_us, point->p99_us);
+    else
+        fprintf(file, " – |"); /* its time was over */
+    fprintf(file, " %.0f | %.0f + %.0f |\n", point->bytes_per_vector, point->train_seconds, point->build_seconds);
 }
 
 static void write_search_table(const bench_report *report, FILE *file) {

@@ -52,8 +52,8 @@ static int open_ids(cli_session *session, const char *path, uint64_t count, goss
     return EXIT_OK;
 }
 
-static int add_all(cli_session *session, gosset_writer *writer, gosset_dataset *base, gosset_dataset *ids,
-                   uint64_t *buffer, size_t batch) {
+static int add_all(cli_session *session, const char *path, gosset_writer *writer, gosset_dataset *base,
+                   gosset_dataset *ids, uint64_t *buffer, size_t batch) {
     const uint64_t count = gosset_dataset_count(base);
     const double started = seconds_now();
     for (uint64_t done = 0; done < count;) {
@@ -62,6 +62,10 @@ static int add_all(cli_session *session, gosset_writer *writer, gosset_dataset *
         if (ids && gosset_dataset_read_integers(ids, done, vectors.count, buffer) != GOSSET_OK)
             return session_dataset_failed(session);
         const gosset_status status = gosset_writer_add(writer, &vectors, ids ? buffer : NULL);
+        if (status == GOSSET_E_ARGUMENT) { /* the library does not know the file, nor which of its rows */
+            const int code = session_check_finite(session, path, &vectors, done);
+            if (code != EXIT_OK) return code;
+        }
         if (status != GOSSET_OK) return session_failed(session, status);
         done += vectors.count;
         const double passed = seconds_now() - started;
@@ -98,8 +102,8 @@ static int build(cli_session *session, const build_options *options, const char 
                                              .shard_size = options->shard_size,
                                              .records = options->kept};
         const gosset_status status = gosset_writer_create(&writer, directory, &config);
-        code =
-            status == GOSSET_OK ? add_all(session, writer, base, ids, buffer, batch) : session_failed(session, status);
+        code = status == GOSSET_OK ? add_all(session, options->base, writer, base, ids, buffer, batch)
+                                   : session_failed(session, status);
     }
     gosset_writer_free(writer);
     gosset_dataset_close(ids);

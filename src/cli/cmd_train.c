@@ -114,7 +114,10 @@ static int run(const command *self, int argc, char **argv) {
         const gosset_train_config config = make_config(&options, &session.env, kept, &queries);
         gosset_status status = gosset_train(&model, &vectors, &config);
         if (status == GOSSET_OK) status = gosset_model_save(model, options.out);
-        if (status != GOSSET_OK) code = session_failed(&session, status);
+        if (status == GOSSET_E_ARGUMENT) code = session_check_finite(&session, options.learn, &vectors, 0);
+        if (status == GOSSET_E_ARGUMENT && code == EXIT_OK && asked)
+            code = session_check_finite(&session, options.learn_query, &queries, 0);
+        if (status != GOSSET_OK && code == EXIT_OK) code = session_failed(&session, status);
         if (status == GOSSET_E_CANCELLED && access(kept, F_OK) == 0)
             session_note(&session, "%s holds what was learnt; the same command with --resume goes on", kept);
         progress_end(&session.progress);

@@ -1,6 +1,5 @@
 #include "cli/searching.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,22 +21,6 @@ gosset_search_options make_options(double recall, uint32_t probe, uint32_t reran
     return options;
 }
 
-/* The library refuses such a query too, but sees one at a time and cannot name the row. */
-static int check_finite(cli_session *session, const char *path, const gosset_vectors *queries) {
-    const size_t stride = queries->stride ? queries->stride : queries->dimension * sizeof(float);
-    for (size_t row = 0; row < queries->count && queries->type == GOSSET_F32; row++) {
-        const uint8_t *values = (const uint8_t *)queries->data + row * stride;
-        for (uint32_t i = 0; i < queries->dimension; i++) {
-            float value;
-            memcpy(&value, values + i * sizeof value, sizeof value);
-            if (!isfinite(value))
-                return session_error(session, "%s: row %zu: value %u is %g, expected a finite number", path, row, i,
-                                     (double)value);
-        }
-    }
-    return EXIT_OK;
-}
-
 static int open_queries(search_setup *self, cli_session *session, const char *path, uint32_t k) {
     if (gosset_dataset_open(&self->query, path) != GOSSET_OK ||
         gosset_dataset_map(self->query, &self->queries) != GOSSET_OK)
@@ -48,7 +31,8 @@ static int open_queries(search_setup *self, cli_session *session, const char *pa
     if (self->queries.dimension != model.input_dimension)
         return session_error(session, "%s: dimension %u, expected %u as in the index", path, self->queries.dimension,
                              model.input_dimension);
-    const int code = check_finite(session, path, &self->queries);
+    /* The library refuses such a query too, but sees one at a time and cannot name the row. */
+    const int code = session_check_finite(session, path, &self->queries, 0);
     if (code != EXIT_OK) return code;
     const size_t slots = self->queries.count * k;
     self->ids = malloc(slots * sizeof *self->ids);

@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,21 @@ int session_error(cli_session *session, const char *format, ...) {
     va_end(arguments);
     print_error(session, text);
     return EXIT_FAILED;
+}
+
+int session_check_finite(cli_session *session, const char *path, const gosset_vectors *vectors, uint64_t first) {
+    const size_t stride = vectors->stride ? vectors->stride : vectors->dimension * sizeof(float);
+    for (size_t row = 0; row < vectors->count && vectors->type == GOSSET_F32; row++) {
+        const uint8_t *values = (const uint8_t *)vectors->data + row * stride;
+        for (uint32_t i = 0; i < vectors->dimension; i++) {
+            float value;
+            memcpy(&value, values + i * sizeof value, sizeof value);
+            if (!isfinite(value))
+                return session_error(session, "%s: row %llu: value %u is %g, expected a finite number", path,
+                                     (unsigned long long)(first + row), i, (double)value);
+        }
+    }
+    return EXIT_OK;
 }
 
 void session_note(cli_session *session, const char *format, ...) {

@@ -23,6 +23,9 @@ int session_end(cli_session *session, int code);
 /** Prints why a call failed; the exit code. */
 int session_failed(cli_session *session, gosset_status status);
 int session_dataset_failed(cli_session *session);
+/** Names the file, row and value of the first NaN or infinity, if there is one; EXIT_OK or the exit code. `first` is
+ * the row of the file that the vectors begin with. */
+int session_check_finite(cli_session *session, const char *path, const gosset_vectors *vectors, uint64_t first);
 /** A sentence of our own; EXIT_FAILED. */
 int session_error(cli_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** A remark on standard error, unless --quiet. */

@@ -23,6 +23,12 @@ static const float farthest = 2;
 /* Axes with less of the largest variance are noise, and a centre along them anywhere. */
 static const double negligible = 1e-5;
 
+static double half_square(const float *x, size_t axes) {
+    double half = 0;
+    for (size_t i = 0; i < axes; i++) half += 0.5 * (double)x[i] * (double)x[i];
+    return half;
+}
+
 /*
  * |x - c|^2 is the same for all x where |x|^2 = 2 c x + a constant: a regression, by one axis at a time as principal
  * axes are uncorrelated. What a correlation could owe to chance is left out.
@@ -30,23 +36,22 @@ static const double negligible = 1e-5;
 void gosset__residual_find_centre(gosset__residual_fitting *fit) {
     const size_t rows = fit->rows, axes = fit->axes;
     double mean[GOSSET__RESIDUAL_MAX_AXES] = {0}, own[GOSSET__RESIDUAL_MAX_AXES] = {0};
-    double common[GOSSET__RESIDUAL_MAX_AXES] = {0}, mean_half = 0, all = 0;
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t r = 0; r < rows; r++) {
-            const float *x = fit->x + r * axes;
-            double half = 0;
-            for (size_t i = 0; i < axes; i++) half += 0.5 * (double)x[i] * (double)x[i];
-            if (pass == 0) mean_half += half / (double)rows;
-            half -= mean_half;
-            all += pass * half * half;
-            for (size_t i = 0; i < axes; i++) {
-                const double from = (double)x[i] - mean[i];
-                if (pass == 0) mean[i] += (double)x[i] / (double)rows;
-                if (pass == 1) common[i] += half * from;
-                if (pass == 1) own[i] += from * from;
-            }
+    double common[GOSSET__RESIDUAL_MAX_AXES] = {0}, mean_half = 0, all = 0, largest = 0;
+    for (size_t r = 0; r < rows; r++) {
+        const float *x = fit->x + r * axes;
+        mean_half += half_square(x, axes) / (double)rows;
+        for (size_t i = 0; i < axes; i++) mean[i] += (double)x[i] / (double)rows;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        const float *x = fit->x + r * axes;
+        const double half = half_square(x, axes) - mean_half;
+        all += half * half;
+        for (size_t i = 0; i < axes; i++) {
+            const double from = (double)x[i] - mean[i];
+            common[i] += half * from;
+            own[i] += from * from;
         }
-    double largest = 0;
+    }
     for (size_t i = 0; i < axes; i++) largest = fmax(largest, own[i]);
     for (size_t i = 0; i < axes; i++) {
         const double chance = own[i] * all / (double)rows, found = common[i] * common[i];

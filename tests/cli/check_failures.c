@@ -64,7 +64,7 @@ START_TEST(wrong_kinds) {
 }
 END_TEST
 
-/* NaN in the middle of a base file: the row is named, nothing is published. */
+/* NaN in the middle of a file: file and row are named, nothing is published. */
 START_TEST(not_a_number) {
     float *rows = malloc((size_t)BASE_COUNT * DIMENSION * sizeof *rows);
     ck_assert_ptr_nonnull(rows);
@@ -73,8 +73,10 @@ START_TEST(not_a_number) {
     ck_assert_int_eq(gosset_dataset_write(here("nan.fvecs"), GOSSET_ELEMENT_F32, BASE_COUNT, DIMENSION, rows),
                      GOSSET_OK);
     free(rows);
-    check_failure(run_tool("build", "--model", "map.model", "--base", "nan.fvecs", "--out", "nan.gosset", NULL), "1234",
-                  "");
+    check_failure(run_tool("build", "--model", "map.model", "--base", "nan.fvecs", "--out", "nan.gosset", NULL),
+                  "nan.fvecs: row 1234: value 5 is nan", "");
+    check_failure(run_tool("train", "--learn", "nan.fvecs", "--out", "nan.model", NULL),
+                  "nan.fvecs: row 1234: value 5 is nan", "");
     check_failure(run_tool("verify", "nan.gosset", NULL), "nan.gosset", "");
     check_failure(run_tool("search", "--index", "all.gosset", "--query", "nan.fvecs", NULL),
                   "nan.fvecs: row 1234: value 5 is nan", "");

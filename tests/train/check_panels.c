@@ -1,45 +1,11 @@
 /* Products with packed matrices, of awkward sizes and with every width of vectors, against sums in doubles. */
-#include "train/panels.h"
-#include "train/train_tests.h"
+#include "matrices.h"
 
-enum { WIDTHS_MOST = 3, GUARD = 7 };
+enum { WIDTHS_MOST = 3 };
 
 static const size_t shapes[][3] = {{1, 1, 1},   {2, 31, 3},    {12, 32, 16}, {13, 33, 17}, {7, 64, 5},
                                    {25, 47, 8}, {23, 100, 40}, {36, 10, 64}, {11, 16, 30}, {128, 96, 20}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
-
-static float *floats(size_t count) {
-    float *memory = malloc(count * sizeof *memory);
-    ck_assert_ptr_nonnull(memory);
-    return memory;
-}
-
-typedef struct matrices {
-    size_t m, n, k;
-    float *a, *a_turned, *b, *b_turned, *panels, *c;
-} matrices;
-
-static matrices some_matrices(const size_t shape[3]) {
-    matrices x = {.m = shape[0], .n = shape[1], .k = shape[2]};
-    x.a = floats(x.m * x.k);
-    x.a_turned = floats(x.m * x.k);
-    x.b = floats(x.n * x.k);
-    x.b_turned = floats(x.n * x.k);
-    x.panels = floats(gosset__panels_size(x.k, x.n));
-    x.c = floats((x.m * x.n + GUARD));
-    gosset__rng rng = gosset__rng_make(3, x.m);
-    fill_normal(&rng, x.a, x.m * x.k);
-    fill_normal(&rng, x.b, x.n * x.k);
-    for (size_t r = 0; r < x.m; r++)
-        for (size_t t = 0; t < x.k; t++) x.a_turned[t * x.m + r] = x.a[r * x.k + t];
-    for (size_t t = 0; t < x.k; t++)
-        for (size_t j = 0; j < x.n; j++) x.b_turned[j * x.k + t] = x.b[t * x.n + j];
-    return x;
-}
-
-static void free_matrices(matrices *x) {
-    free(x->a), free(x->a_turned), free(x->b), free(x->b_turned), free(x->panels), free(x->c);
-}
 
 static void require_product(const matrices *x) {
     for (size_t r = 0; r < x->m; r++)
@@ -56,7 +22,7 @@ static void require_product(const matrices *x) {
 }
 
 START_TEST(products_of_any_size) {
-    matrices x = some_matrices(shapes[_i]);
+    matrices x = some_matrices(shapes[_i], fill_normal);
     int ways = 0;
     for (int way = 0; way < 4 * WIDTHS_MOST; way++) {
         for (size_t i = 0; i < x.m * x.n + GUARD; i++) x.c[i] = 7;
@@ -77,7 +43,7 @@ END_TEST
 
 /* Rows of a larger result, with gaps between them that stay as they are; and the same bits either way. */
 START_TEST(products_into_a_larger_matrix) {
-    matrices x = some_matrices(shapes[_i]);
+    matrices x = some_matrices(shapes[_i], fill_normal);
     const size_t stride = x.n + GUARD;
     float *c = floats(x.m * stride);
     for (size_t i = 0; i < x.m * stride; i++) c[i] = 7;

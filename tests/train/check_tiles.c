@@ -2,13 +2,13 @@
  * Products in tiles, bit for bit, against the same sums in plain C: elements rounded to bfloat16, 32 terms of a sum at
  * a time, even and odd ones apart, each step rounded to a float, denormals zero.
  */
+#include "matrices.h"
 #include "train/pass.h"
-#include "train/train_tests.h"
 
 #include <float.h>
 #include <stdio.h>
 
-enum { GUARD = 7, TERMS = 32 };
+enum { TERMS = 32 };
 
 static const size_t shapes[][3] = {{1, 1, 1},    {2, 31, 3},    {16, 32, 32}, {13, 33, 17},   {32, 64, 31},
                                    {25, 47, 33}, {33, 100, 64}, {36, 10, 65}, {128, 96, 100}, {40, 50, 1100}};
@@ -54,12 +54,6 @@ static const gosset__panels_ops *tiles_here(void) {
 
 /* ---- comparison ----------------------------------------------------------------------------- */
 
-static float *floats(size_t count) {
-    float *memory = malloc(count * sizeof *memory);
-    ck_assert_ptr_nonnull(memory);
-    return memory;
-}
-
 /* Of all sizes, tiny ones among them, and such as lie half-way between two neighbours. */
 static void fill_awkward(gosset__rng *rng, float *x, size_t count) {
     fill_normal(rng, x, count);
@@ -73,33 +67,11 @@ static void fill_awkward(gosset__rng *rng, float *x, size_t count) {
     }
 }
 
-typedef struct matrices {
-    size_t m, n, k;
-    float *a, *a_turned, *b, *b_turned, *panels, *expected;
-} matrices;
-
-static matrices some_matrices(const size_t shape[3]) {
-    matrices x = {.m = shape[0], .n = shape[1], .k = shape[2]};
-    x.a = floats(x.m * x.k);
-    x.a_turned = floats(x.m * x.k);
-    x.b = floats(x.n * x.k);
-    x.b_turned = floats(x.n * x.k);
-    x.panels = floats(gosset__panels_size(x.k, x.n));
-    x.expected = floats(x.m * x.n);
-    gosset__rng rng = gosset__rng_make(5, x.m);
-    fill_awkward(&rng, x.a, x.m * x.k);
-    fill_awkward(&rng, x.b, x.n * x.k);
+static matrices awkward_matrices(const size_t shape[3]) {
+    matrices x = some_matrices(shape, fill_awkward);
     for (size_t r = 0; r < x.m; r++)
-        for (size_t t = 0; t < x.k; t++) x.a_turned[t * x.m + r] = x.a[r * x.k + t];
-    for (size_t t = 0; t < x.k; t++)
-        for (size_t j = 0; j < x.n; j++) x.b_turned[j * x.k + t] = x.b[t * x.n + j];
-    for (size_t r = 0; r < x.m; r++)
-        for (size_t j = 0; j < x.n; j++) x.expected[r * x.n + j] = reference_sum(x.k, x.a + r * x.k, 1, x.b + j, x.n);
+        for (size_t j = 0; j < x.n; j++) x.c[r * x.n + j] = reference_sum(x.k, x.a + r * x.k, 1, x.b + j, x.n);
     return x;
-}
-
-static void free_matrices(matrices *x) {
-    free(x->a), free(x->a_turned), free(x->b), free(x->b_turned), free(x->panels), free(x->expected);
 }
 
 static void pack_by_panels(const gosset__panels_ops *tiles, const matrices *x, int turned) {
@@ -116,7 +88,7 @@ static void pack_by_panels(const gosset__panels_ops *tiles, const matrices *x, i
 static void require_expected(const matrices *x, const float *c, size_t stride) {
     for (size_t r = 0; r < x->m; r++) {
         for (size_t j = 0; j < x->n; j++) {
-            const float found = c[r * stride + j], expected = x->expected[r * x->n + j];
+            const float found = c[r * stride + j], expected = x->c[r * x->n + j];
             ck_assert_msg(memcmp(&found, &expected, sizeof found) == 0, "%zu x %zu x %zu, (%zu, %zu): %a, found %a",
                           x->m, x->n, x->k, r, j, (double)expected, (double)found);
         }
@@ -126,7 +98,7 @@ static void require_expected(const matrices *x, const float *c, size_t stride) {
 
 START_TEST(products_are_those_of_the_reference) {
     const gosset__panels_ops *tiles = tiles_here();
-    matrices x = some_matrices(shapes[_i]);
+    matrices x = awkward_matrices(shapes[_i]);
     ck_assert_uint_le(tiles->at(x.k, (x.n + GOSSET__PANEL - 1) / GOSSET__PANEL * GOSSET__PANEL),
                       gosset__panels_size(x.k, x.n));
     for (int way = 0; way < 8; way++) {
@@ -157,7 +129,7 @@ END_TEST
 START_TEST(small_integers_stay_exact) {
     enum { M = 40, N = 50, K = 128 };
     const gosset__panels_ops *kinds[] = {&gosset__panels_float, tiles_here()};
-    matrices x = some_matrices((const size_t[3]){M, N, K});
+    matrices x = some_matrices((const size_t[3]){M, N, K}, fill_normal);
     float *c[2] = {floats((size_t)M * N), floats((size_t)M * N)};
     for (size_t i = 0; i < (size_t)M * K; i++) x.a[i] = (float)(i * 37 % 511) - 255;
     for (size_t i = 0; i < (size_t)N * K; i++) x.b[i] = (float)(i * 91 % 511) - 255;
