@@ -130,12 +130,13 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_verify(const char *dir
 /** How hard to search. Zero in every field = recall 0.95. */
 typedef struct gosset_search_options {
     size_t struct_size;
-    double recall;      /* target recall@k in (0, 1); the index's calibration sets probe, rerank and reach */
+    double recall;      /* target recall@k in (0, 1); the index's calibration sets all others of these */
     uint32_t probe;     /* cells visited, best first; needs rerank; excludes recall */
     uint32_t rerank;    /* candidates whose pages are read */
     uint32_t in_flight; /* queries under way at once, 1..256; 0 = 16. See gosset_searcher_search and _submit */
     uint64_t cache;     /* bytes of pages this searcher keeps, once read and checked, for queries to come; 0 = none */
     uint32_t reach; /* with probe: visited cells that promise less are passed over; 0 = none. A calibration's measure */
+    uint32_t leaf_reach; /* with reach: pages of those cells whose vectors lie farther off are passed over; likewise */
 } gosset_search_options;
 
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index,
@@ -247,6 +248,7 @@ GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_index_calibration(const goss
 typedef struct gosset_memory_info {
     size_t struct_size;
     uint64_t codes;      /* of all vectors, padded to blocks of 16; on disk: their checksums */
+    uint64_t leaves;     /* sketches of 32 codes each, where they save comparing them; else 0 */
     uint64_t cells;      /* 8 for each: its first row */
     uint64_t network;    /* the map from vectors to latents */
     uint64_t centroids;  /* of the cells, for the codes */

@@ -16,7 +16,7 @@ int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count
     const gosset__search_request request = gosset__searcher_request(searcher, 0, GOSSET_F32, k);
     if (searcher->index->store->code_sums) return 0; /* their codes come one query after the other */
     return count >= LEAST &&
-           gosset__search_together_room(request.probe, request.rerank, gosset__together_most(count)) >= LEAST;
+           gosset__search_together_room(request.effort.probe, request.rerank, gosset__together_most(count)) >= LEAST;
 }
 
 gosset_status gosset__searcher_together_reserve(gosset_searcher *searcher, uint32_t k, uint32_t most) {
@@ -31,7 +31,8 @@ gosset_status gosset__searcher_together_reserve(gosset_searcher *searcher, uint3
         s->batch_room = s->requests && s->batch_latents ? most : 0;
     }
     if (s->batch_room == 0) return gosset__no_memory("searcher", most * dimension);
-    return gosset__search_together_reserve(s->search, common.probe, common.rerank > k ? common.rerank : k, k, most);
+    return gosset__search_together_reserve(s->search, common.effort.probe, common.rerank > k ? common.rerank : k, k,
+                                           most);
 }
 
 uint64_t gosset__searcher_together_held(const gosset_searcher *searcher) {
@@ -46,7 +47,7 @@ uint64_t gosset__searcher_together_held(const gosset_searcher *searcher) {
  */
 static uint32_t share(const gosset_searcher *s, size_t count, size_t left, uint32_t room, uint32_t before) {
     const int in_memory = s->index->store->files->ops->resident;
-    const uint32_t probe = gosset__searcher_request(s, 0, GOSSET_F32, 1).probe;
+    const uint32_t probe = gosset__searcher_request(s, 0, GOSSET_F32, 1).effort.probe;
     const size_t part = (count + PARTS - 1) / PARTS, meet = MEET * s->index->extent.cells / (probe ? probe : 1);
     const size_t most = part > meet ? part : meet;
     size_t wanted = in_memory ? left : 2 * before < most ? 2 * before : most;
@@ -75,7 +76,7 @@ void gosset__searcher_together(gosset_searcher *searcher, const gosset_vectors *
     const gosset__search_sink sink = {note, outcome};
     const gosset__search_request common = gosset__searcher_request(s, 0, queries->type, k);
     const uint32_t most = gosset__together_most(queries->count);
-    const uint32_t room = gosset__search_together_room(common.probe, common.rerank, most);
+    const uint32_t room = gosset__search_together_room(common.effort.probe, common.rerank, most);
     uint32_t planned = 0;
     gosset_status status = gosset__searcher_together_reserve(s, k, most);
     for (size_t next = 0; status == GOSSET_OK && outcome->status == GOSSET_OK && next < queries->count;

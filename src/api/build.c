@@ -1,6 +1,7 @@
 #include "api/build.h"
 #include "api/calibrate.h"
 #include "base/status.h"
+#include "index/leaves.h"
 #include "train/model.h"
 #include <unistd.h>
 
@@ -57,12 +58,16 @@ gosset_status gosset__codec_of_model(gosset__codec **out, gosset_model_info *inf
 }
 
 static void block(const void *context, const uint8_t *codes, size_t count, uint8_t *out) {
-    gosset__codec_block(context, codes, count, out);
+    gosset__leaves_maker *maker = (gosset__leaves_maker *)context; /* codes that pass by are added to it */
+    gosset__leaves_take(maker, codes, count);
+    gosset__codec_block(maker->codec, codes, count, out);
 }
 
-gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *codec) {
+gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *codec, int leaves) {
+    gosset__leaves_maker maker = {.store = store, .codec = codec};
     store->lead_size = gosset__codec_lead_size(codec);
-    return gosset__store_load_codes(store, block, codec);
+    const gosset_status status = leaves ? gosset__leaves_begin(&maker, store, codec) : GOSSET_OK;
+    return status == GOSSET_OK ? gosset__store_load_codes(store, block, &maker) : status;
 }
 
 gosset_status gosset__build_publish(gosset__store_writer *writer, const gosset_model *model, const gosset__codec *codec,

@@ -11,12 +11,16 @@
 #include <gosset/index.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
-/* Costs on the reference machine: an NVMe page in a batch, a byte of a code (a query alone reads them at 10 GB/s), a
- * candidate, a cell. */
-static const double page_us = 6.6, code_byte_us = 0.0001, candidate_us = 0.01, cell_us = 0.01;
+/* Costs on the reference machine: an NVMe page in a batch, a byte of a code's first plane, a candidate, a cell that is
+ * scored, one whose leaves are looked at, one whose codes are compared with the query. */
+static const double page_us = 6.6, code_byte_us = 0.00007, candidate_us = 0.01, cell_us = 0.04, look_us = 0.12,
+                    aim_us = 0.1;
 
 static const double targets[] = {0.80, 0.90, 0.95, 0.97, 0.99, 0.995};
+/* Of the true neighbours leaves may lose so much for each that cells have lost. */
+static const double leaf_losses = 1.2;
 enum { TARGETS = sizeof targets / sizeof *targets, TABLES = GOSSET__CALIBRATION_TABLES };
 
 enum {
@@ -54,22 +58,28 @@ typedef struct job {
     uint32_t dimension, queries, probe_limit;
     uint32_t depth_limit[2]; /* of queries that know few neighbours, and of those that know many */
     uint32_t probes[GRID_MAX], depths[GRID_MAX], probe_count, depth_count;
-    uint32_t reach[GRID_MAX]; /* that goes with a probe */
+    uint32_t reach[GRID_MAX], leaf_reach[GRID_MAX]; /* that go with a probe */
     float *latents;
     gosset__place *places;
     gosset__locator *locator;
-    uint64_t *scanned;      /* query x probe: codes in the cells within reach; at first, their mean remoteness */
-    uint32_t *covered;      /* query x probe: of its first GOSSET__TRUTH_K neighbours, those in there */
-    uint32_t *read;         /* query x depth, of one probe: pages */
-    uint16_t *hits[TABLES]; /* per k: query x depth, of one probe: true neighbours on them */
+    uint64_t *remote;        /* query x probe: mean remoteness of the probed cells */
+    gosset__survey *surveys; /* query: of one effort */
+    uint16_t *covered;      /* query x probe: bits of its first GOSSET__TRUTH_K neighbours that are in cells in reach */
+    uint32_t *least;        /* query x probe: distance of the least remote cell (codec.h) */
+    uint32_t *needs;        /* query x GOSSET__TRUTH_K: leaf reach that neighbours need, apart from that distance */
+    uint32_t *needed;       /* the same of those that are covered */
+    uint32_t *read;         /* query x depth, of one effort: pages */
+    uint16_t *hits[TABLES]; /* per k: query x depth, of one effort: true neighbours on them */
     scratch *workers;
-    uint32_t worker_count, probe;
+    uint32_t worker_count;
+    gosset__effort effort;
 } job;
 
 /* What one setting gives on average. */
 typedef struct outcome {
     double recall, error, pages, cost;
-    uint32_t probe, reach, rerank;
+    gosset__effort effort;
+    uint32_t rerank;
 } outcome;
 
 /* From `first` by factors up to limit, each number once. */
@@ -113,10 +123,15 @@ static gosset_status allocate(job *j) {
     size_t grid = (size_t)j->queries * GRID_MAX;
     j->latents = gosset__alloc_array(env, j->queries, j->dimension * sizeof *j->latents);
     j->places = gosset__alloc_array(env, gosset__truth_at(j->queries), sizeof *j->places);
-    j->scanned = gosset__alloc_array(env, grid, sizeof *j->scanned);
+    j->remote = gosset__alloc_array(env, grid, sizeof *j->remote);
+    j->surveys = gosset__alloc_array(env, j->queries, sizeof *j->surveys);
     j->covered = gosset__alloc_array(env, grid, sizeof *j->covered);
+    j->least = gosset__alloc_array(env, grid, sizeof *j->least);
+    j->needs = gosset__alloc_array(env, j->queries, GOSSET__TRUTH_K * sizeof *j->needs);
+    j->needed = gosset__alloc_array(env, j->queries, GOSSET__TRUTH_K * sizeof *j->needed);
     j->read = gosset__alloc_array(env, grid, sizeof *j->read);
-    int complete = j->latents && j->places && j->scanned && j->covered && j->read;
+    int complete = j->latents && j->places && j->remote && j->surveys && j->covered && j->least && j->needs &&
+                   j->needed && j->read;
     for (size_t t = 0; t < TABLES; t++) {
         j->hits[t] = gosset__alloc_array(env, grid, sizeof *j->hits[t]);
         complete &= j->hits[t] != NULL;
@@ -155,8 +170,12 @@ static void close_job(job *j) {
     gosset__free(env, j->workers);
     gosset__free(env, j->latents);
     gosset__free(env, j->places);
-    gosset__free(env, j->scanned);
+    gosset__free(env, j->remote);
+    gosset__free(env, j->surveys);
     gosset__free(env, j->covered);
+    gosset__free(env, j->least);
+    gosset__free(env, j->needs);
+    gosset__free(env, j->needed);
     gosset__free(env, j->read);
     for (size_t t = 0; t < TABLES; t++) gosset__free(env, j->hits[t]);
 }
@@ -189,7 +208,7 @@ static gosset_status average_cells(void *context, size_t item, uint32_t worker) 
             sum += (uint64_t)s->remoteness[at].distance + s->remoteness[at].score;
             least = s->remoteness[at].distance < least ? s->remoteness[at].distance : least;
         }
-        j->scanned[item * GRID_MAX + p] = sum / at - least;
+        j->remote[item * GRID_MAX + p] = sum / at - least;
     }
     return GOSSET_OK;
 }
@@ -199,36 +218,65 @@ static gosset_status average_cells(void *context, size_t item, uint32_t worker) 
 static void choose_reach(job *j) {
     for (uint32_t p = 0; p < j->probe_count; p++) {
         uint64_t sum = 0;
-        for (size_t q = 0; q < j->queries; q++) sum += j->scanned[q * GRID_MAX + p];
+        for (size_t q = 0; q < j->queries; q++) sum += j->remote[q * GRID_MAX + p];
         j->reach[p] = (uint32_t)(sum / j->queries);
     }
 }
 
-/* Codes and true neighbours in those of the best cells of a query that are within reach, for every probe of the grid.
- */
+/* What the leaves of true neighbours need, if there are leaves. */
+static void look_at_leaves(job *j, size_t item, scratch *s) {
+    const gosset__calibrate_config *c = j->config;
+    const gosset__place *places = j->places + gosset__truth_at(item);
+    for (size_t t = 0; t < GOSSET__TRUTH_K && c->store->leaves != NULL; t++) {
+        if (places[t].page == UINT64_MAX) continue;
+        j->needs[item * GOSSET__TRUTH_K + t] =
+            gosset__candidates_leaf_need(c->store, c->codec, s->query, places[t].cell, places[t].row);
+    }
+}
+
+/* True neighbours in those of the best cells of a query that are within reach, for every probe of the grid. */
 static gosset_status survey(void *context, size_t item, uint32_t worker) {
     job *j = context;
-    const uint64_t *first = j->config->store->cell_first;
     scratch *s = &j->workers[worker];
     const gosset__place *places = j->places + gosset__truth_at(item);
     const uint32_t count = look_at_cells(j, item, s);
     uint32_t least = UINT32_MAX, looked = 0;
     for (uint32_t p = 0; p < j->probe_count; p++) {
-        uint64_t scanned = 0;
         uint32_t covered = 0;
         for (; looked < j->probes[p] && looked < count; looked++)
             least = s->remoteness[looked].distance < least ? s->remoteness[looked].distance : least;
         for (uint32_t at = 0; at < looked; at++) {
             const uint32_t cell = s->cells[at];
             if (j->reach[p] > 0 && s->remoteness[at].distance - least + s->remoteness[at].score > j->reach[p]) continue;
-            scanned += first[cell + 1] - first[cell];
             for (size_t t = 0; t < GOSSET__TRUTH_K; t++)
-                covered += places[t].page != UINT64_MAX && places[t].cell == cell;
+                covered |= (uint32_t)(places[t].page != UINT64_MAX && places[t].cell == cell) << t;
         }
-        j->scanned[item * GRID_MAX + p] = scanned;
-        j->covered[item * GRID_MAX + p] = covered;
+        j->covered[item * GRID_MAX + p] = (uint16_t)covered;
+        j->least[item * GRID_MAX + p] = least;
     }
+    look_at_leaves(j, item, s);
     return GOSSET_OK;
+}
+
+static int ascending(const void *a, const void *b) {
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* As cells, so leaves: what they may lose of the true neighbours is a part of what the cells have lost. */
+static void choose_leaf_reach(job *j) {
+    for (uint32_t p = 0; p < j->probe_count; p++) {
+        size_t count = 0;
+        for (size_t q = 0; q < j->queries; q++)
+            for (size_t t = 0; t < GOSSET__TRUTH_K; t++)
+                if (j->covered[q * GRID_MAX + p] >> t & 1)
+                    j->needed[count++] =
+                        j->needs[q * GOSSET__TRUTH_K + t] - j->least[q * GRID_MAX + p] + GOSSET__LEAF_REACH_ZERO;
+        const double lost = leaf_losses * (double)(j->queries * GOSSET__TRUTH_K - count);
+        if (j->config->store->leaves == NULL || j->reach[p] == 0 || !(lost < (double)count)) continue;
+        qsort(j->needed, count, sizeof *j->needed, ascending);
+        j->leaf_reach[p] = j->needed[count - 1 - (size_t)lost];
+    }
 }
 
 /* The entry of a page, or the free one where it belongs. */
@@ -257,18 +305,19 @@ static void count_hits(job *j, size_t item, seen *table) {
             j->hits[t][at] = (uint16_t)(j->hits[t][at] + j->hits[t][at - 1]);
 }
 
-/* A query's candidates at one probe: pages read and true neighbours on them, at every depth of the grid. */
+/* A query's candidates at one effort: pages read and true neighbours on them, at every depth of the grid. */
 static gosset_status walk(void *context, size_t item, uint32_t worker) {
     job *j = context;
     scratch *s = &j->workers[worker];
-    uint32_t found = 0, pages = 0, at = 0;
+    gosset__survey *survey = &j->surveys[item];
+    uint32_t pages = 0, at = 0;
     gosset_status status =
-        gosset__search_candidates(s->search, j->latents + item * j->dimension, j->probes[j->probe], j->reach[j->probe],
-                                  j->depth_limit[item < GOSSET__TRUTH_DEEP_QUERIES], s->rows, s->orders, &found);
+        gosset__search_candidates(s->search, j->latents + item * j->dimension, &j->effort,
+                                  j->depth_limit[item < GOSSET__TRUTH_DEEP_QUERIES], s->rows, s->orders, survey);
     if (status != GOSSET_OK) return status;
     memset(s->table, 0, TABLE_SIZE * sizeof *s->table);
     for (uint32_t d = 0; d < j->depth_count; d++) {
-        for (; at < j->depths[d] && at < found; at++) {
+        for (; at < j->depths[d] && at < survey->found; at++) {
             uint64_t page = gosset__store_page_of(j->config->store, s->rows[at]);
             seen *entry = find_page(s->table, page);
             if (entry->page) continue;
@@ -282,29 +331,30 @@ static gosset_status walk(void *context, size_t item, uint32_t worker) {
 }
 
 /* Means over the queries that know k neighbours, for one setting; the error is that of the mean recall. */
-static outcome average(const job *j, size_t table, uint32_t p, uint32_t d) {
-    outcome o = {.probe = j->probes[p], .reach = j->reach[p], .rerank = j->depths[d]};
+static outcome average(const job *j, size_t table, uint32_t d) {
+    outcome o = {.effort = j->effort, .rerank = j->depths[d]};
     uint32_t k = gosset__calibration_k[table], queries = j->queries;
     if (k > GOSSET__TRUTH_K && queries > GOSSET__TRUTH_DEEP_QUERIES) queries = GOSSET__TRUTH_DEEP_QUERIES;
-    double n = queries, sum = 0, squares = 0, scanned = 0;
+    double n = queries, sum = 0, squares = 0, cells = 0, codes = 0;
     for (size_t q = 0; q < queries; q++) {
         double recall = j->hits[table][q * GRID_MAX + d] / (double)k;
         sum += recall, squares += recall * recall;
         o.pages += j->read[q * GRID_MAX + d];
-        scanned += (double)j->scanned[q * GRID_MAX + p];
+        cells += look_us * j->surveys[q].looked_at + aim_us * j->surveys[q].aimed_at;
+        codes += (double)j->surveys[q].compared;
     }
     o.recall = sum / n;
     o.error = sqrt(fmax(squares / n - o.recall * o.recall, 0) / n);
     o.pages /= n;
-    const double code_us = code_byte_us * j->config->store->layout.code_size;
-    o.cost = page_us * o.pages + code_us * scanned / n + candidate_us * o.rerank + cell_us * o.probe;
+    const double code_us = code_byte_us * gosset__codec_lead_size(j->config->codec);
+    o.cost = page_us * o.pages + (code_us * codes + cells) / n + candidate_us * o.rerank + cell_us * o.effort.probe;
     return o;
 }
 
 /* Share of the true neighbours in the probed cells, in thousandths. */
 static uint64_t coverage(const job *j, uint32_t p) {
     uint64_t covered = 0;
-    for (size_t q = 0; q < j->queries; q++) covered += j->covered[q * GRID_MAX + p];
+    for (size_t q = 0; q < j->queries; q++) covered += (uint64_t)__builtin_popcount(j->covered[q * GRID_MAX + p]);
     return covered * 1000 / ((uint64_t)j->queries * GOSSET__TRUTH_K);
 }
 
@@ -313,15 +363,20 @@ typedef struct choice {
     outcome best[TARGETS], surest;
 } choice;
 
+/* With leaves, where these are cheaper, and without. */
+typedef struct choices {
+    choice any[TABLES], whole[TABLES];
+} choices;
+
 /* Costs are not known to a hundredth, and a device is shared: more pages must be worth more than that.
  * Settings come with rising pages: from many cells to few, from few candidates to many. */
 static bool is_cheaper(const outcome *o, const outcome *than) {
-    return than->probe == 0 || o->cost < 0.99 * than->cost || (o->cost < than->cost && o->pages <= than->pages);
+    return than->effort.probe == 0 || o->cost < 0.99 * than->cost || (o->cost < than->cost && o->pages <= than->pages);
 }
 
 static void consider(choice *c, outcome o) {
     double sure = o.recall - o.error;
-    if (o.probe && sure > c->surest.recall - c->surest.error) c->surest = o;
+    if (o.effort.probe && sure > c->surest.recall - c->surest.error) c->surest = o;
     for (size_t t = 0; t < TARGETS; t++)
         if (sure >= targets[t] && is_cheaper(&o, &c->best[t])) c->best[t] = o;
 }
@@ -331,20 +386,19 @@ static void fill_table(gosset__calibration_table *table, const choice *c) {
     double last = 0, reached = c->surest.recall - c->surest.error;
     for (size_t t = 0; t < TARGETS; t++) {
         const outcome *o = &c->best[t];
-        if (!o->probe) continue;
+        if (!o->effort.probe) continue;
         last = targets[t];
-        table->entries[table->entry_count++] =
-            (gosset__calibration_entry){last, o->probe, o->rerank, o->pages, o->reach, 0};
+        table->entries[table->entry_count++] = (gosset__calibration_entry){last, o->effort, o->rerank, o->pages};
     }
     if (reached > last && reached < targets[TARGETS - 1])
-        table->entries[table->entry_count++] = (gosset__calibration_entry){
-            reached, c->surest.probe, c->surest.rerank, c->surest.pages, c->surest.reach, 0};
+        table->entries[table->entry_count++] =
+            (gosset__calibration_entry){reached, c->surest.effort, c->surest.rerank, c->surest.pages};
 }
 
 /* Depths beyond these cannot pay at fewer cells: looked at, they would only cost time. */
-static void limit_depths(job *j, const choice *choices) {
+static void limit_depths(job *j, const choice *whole) {
     for (size_t deep = 0; deep < 2; deep++) {
-        uint32_t needed = choices[deep ? TABLES - 1 : TABLES - 2].best[TARGETS - 1].rerank;
+        uint32_t needed = whole[deep ? TABLES - 1 : TABLES - 2].best[TARGETS - 1].rerank;
         uint32_t limit = needed ? DEPTH_SLACK * needed : DEPTH_MAX;
         if (limit < DEPTH_MIN) limit = DEPTH_MIN;
         if (limit < j->depth_limit[deep]) j->depth_limit[deep] = limit;
@@ -352,32 +406,47 @@ static void limit_depths(job *j, const choice *choices) {
     if (j->depth_limit[1] < j->depth_limit[0]) j->depth_limit[1] = j->depth_limit[0];
 }
 
-static void consider_all(const job *j, choice *choices) {
+static void consider_all(const job *j, choices *c) {
     for (size_t t = 0; t < TABLES; t++) {
         uint32_t k = gosset__calibration_k[t], limit = j->depth_limit[k > GOSSET__TRUTH_K];
         for (uint32_t d = 0; d < j->depth_count; d++) /* a search never re-ranks fewer than k */
-            if (j->depths[d] >= k && j->depths[d] <= limit) consider(&choices[t], average(j, t, j->probe, d));
+            if (j->depths[d] >= k && j->depths[d] <= limit) {
+                const outcome o = average(j, t, d);
+                consider(&c->any[t], o);
+                if (j->effort.leaf_reach == 0) consider(&c->whole[t], o);
+            }
     }
 }
 
-/* From the probe that holds all but a few of the true neighbours down to the one that holds too few. */
+static gosset_status try_effort(job *j, gosset__effort effort, choices *c) {
+    j->effort = effort;
+    const gosset_status status = gosset__pool_run(j->config->pool, j->queries, walk, j);
+    if (status == GOSSET_OK) consider_all(j, c);
+    return status;
+}
+
+/* From the probe that holds all but a few of the true neighbours down to the one that holds too few; all leaves of its
+ * cells, and those within reach. */
 static gosset_status measure(job *j, gosset__calibration *out) {
-    choice choices[TABLES] = {0};
+    choices c = {0};
     gosset__ticker ticker;
     uint32_t top = 0, bottom = 0;
     while (top + 1 < j->probe_count && coverage(j, top) < ENOUGH_PERMILLE) top++;
     while (bottom < top && coverage(j, bottom) < POOR_PERMILLE) bottom++;
     gosset__ticker_start(&ticker, &j->env);
-    for (j->probe = top + 1; j->probe-- > bottom;) {
-        gosset_status status = gosset__pool_run(j->config->pool, j->queries, walk, j);
+    for (uint32_t p = top + 1; p-- > bottom;) {
+        gosset__effort effort = {j->probes[p], j->reach[p], 0};
+        gosset_status status = try_effort(j, effort, &c);
+        if (status == GOSSET_OK && p == top) limit_depths(j, c.whole);
+        effort.leaf_reach = j->leaf_reach[p];
+        if (status == GOSSET_OK && effort.leaf_reach > 0) status = try_effort(j, effort, &c);
         if (status != GOSSET_OK) return status;
-        consider_all(j, choices);
-        if (j->probe == top) limit_depths(j, choices);
-        gosset_progress progress = {.phase = "calibrate", .done = top - j->probe + 1, .total = top - bottom + 1};
+        gosset_progress progress = {.phase = "calibrate", .done = top - p + 1, .total = top - bottom + 1};
         status = gosset__tick(&ticker, &progress);
         if (status != GOSSET_OK) return status;
     }
-    for (size_t t = 0; t < TABLES; t++) fill_table(&out->tables[t], &choices[t]);
+    for (size_t t = 0; t < TABLES; t++) fill_table(&out->tables[t], &c.any[t]);
+    for (size_t t = 0; t < TABLES; t++) fill_table(&out->whole[t], &c.whole[t]);
     return GOSSET_OK;
 }
 
@@ -387,7 +456,7 @@ gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrat
     const gosset__store *store = config->store;
     job j = {.config = config, .env = *env, .queries = config->truth->query_count};
     memset(out, 0, sizeof *out);
-    for (size_t t = 0; t < TABLES; t++) out->tables[t].k = gosset__calibration_k[t];
+    for (size_t t = 0; t < TABLES; t++) out->tables[t].k = out->whole[t].k = gosset__calibration_k[t];
     if (j.queries == 0 || store->row_count <= GOSSET__TRUTH_DEEP_K) return GOSSET_OK;
     j.dimension = gosset__codec_dimension(config->codec);
     j.probe_limit = store->layout.cell_count < PROBE_MAX ? store->layout.cell_count : PROBE_MAX;
@@ -406,6 +475,7 @@ gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrat
     GOSSET_TRY(gosset__pool_run(config->pool, j.queries, average_cells, &j));
     choose_reach(&j);
     GOSSET_TRY(gosset__pool_run(config->pool, j.queries, survey, &j));
+    choose_leaf_reach(&j);
     GOSSET_TRY(measure(&j, out));
 out:
     close_job(&j);

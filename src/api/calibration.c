@@ -13,7 +13,7 @@ enum {
     ENTRY_SIZE = 32,
     NEIGHBOUR_SIZE = 16,
     HASH_SIZE = 8,
-    VERSION = 1,
+    VERSION = 2,
     EXACT_ROWS = 1024,  /* so few are all read: nothing to calibrate */
     RERANK_MAX = 65536, /* growing beyond the table ends here */
     PROBE_MAX = 1 << 24
@@ -44,10 +44,11 @@ static uint8_t *store_table(uint8_t *p, const gosset__calibration_table *table) 
     for (uint32_t i = 0; i < table->entry_count; i++, p += ENTRY_SIZE) {
         const gosset__calibration_entry *entry = &table->entries[i];
         store_double(p, entry->recall);
-        gosset__store32(p + 8, entry->probe);
+        gosset__store32(p + 8, entry->effort.probe);
         gosset__store32(p + 12, entry->rerank);
         store_double(p + 16, entry->pages);
-        gosset__store32(p + 24, entry->reach);
+        gosset__store32(p + 24, entry->effort.reach);
+        gosset__store32(p + 28, entry->effort.leaf_reach);
     }
     return p;
 }
@@ -57,7 +58,7 @@ gosset_status gosset__calibration_store(const gosset__calibration *calibration, 
     size_t neighbours = gosset__truth_at(truth->query_count);
     size_t total = HEADER_SIZE + neighbours * NEIGHBOUR_SIZE + HASH_SIZE;
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++)
-        total += TABLE_SIZE + calibration->tables[t].entry_count * ENTRY_SIZE;
+        total += 2 * TABLE_SIZE + (calibration->tables[t].entry_count + calibration->whole[t].entry_count) * ENTRY_SIZE;
     uint8_t *p = gosset__alloc_zero(env, total);
     if (!p) return gosset__no_memory("calibration", total);
     *data = p, *size = total;
@@ -70,6 +71,7 @@ gosset_status gosset__calibration_store(const gosset__calibration *calibration, 
     gosset__store32(p + 28, GOSSET__TRUTH_DEEP_QUERIES);
     p += HEADER_SIZE;
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) p = store_table(p, &calibration->tables[t]);
+    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) p = store_table(p, &calibration->whole[t]);
     for (size_t i = 0; i < neighbours; i++, p += NEIGHBOUR_SIZE) {
         memcpy(p, &truth->lists[i].distance, 4);
         gosset__store32(p + 4, truth->lists[i].tag);
@@ -92,13 +94,13 @@ static gosset_status load_table(gosset__calibration_table *table, const uint8_t 
     double last = 0;
     for (uint32_t i = 0; i < table->entry_count; i++, p += ENTRY_SIZE) {
         gosset__calibration_entry *entry = &table->entries[i];
-        *entry = (gosset__calibration_entry){.recall = load_double(p),
-                                             .probe = gosset__load32(p + 8),
-                                             .rerank = gosset__load32(p + 12),
-                                             .pages = load_double(p + 16),
-                                             .reach = gosset__load32(p + 24)};
+        *entry = (gosset__calibration_entry){
+            .recall = load_double(p),
+            .effort = {gosset__load32(p + 8), gosset__load32(p + 24), gosset__load32(p + 28)},
+            .rerank = gosset__load32(p + 12),
+            .pages = load_double(p + 16)};
         if (!(entry->recall > last && entry->recall < 1 && entry->pages > 0 && entry->pages < 1e9) ||
-            entry->probe < 1 || entry->rerank < 1)
+            entry->effort.probe < 1 || entry->rerank < 1)
             return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: entry %u of k = %u is out of bounds", name, i, k);
         last = entry->recall;
     }
@@ -148,6 +150,8 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
     p += HEADER_SIZE;
     for (size_t t = 0; status == GOSSET_OK && t < GOSSET__CALIBRATION_TABLES; t++)
         status = load_table(&calibration->tables[t], &p, end, gosset__calibration_k[t], name);
+    for (size_t t = 0; status == GOSSET_OK && t < GOSSET__CALIBRATION_TABLES; t++)
+        status = load_table(&calibration->whole[t], &p, end, gosset__calibration_k[t], name);
     if (status != GOSSET_OK) return status;
     if ((size_t)(end - p) != gosset__truth_at(queries) * NEIGHBOUR_SIZE)
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: expected %zu bytes of neighbours, found %zu", name,
@@ -155,22 +159,42 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
     return truth ? load_truth(truth, queries, p, name, env) : GOSSET_OK;
 }
 
+int gosset__calibration_wants_leaves(const gosset__calibration *calibration) {
+    int wants = 0;
+    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++)
+        for (uint32_t i = 0; i < calibration->tables[t].entry_count; i++)
+            wants |= calibration->tables[t].entries[i].effort.leaf_reach > 0;
+    return wants;
+}
+
 /* ---- plans -------------------------------------------------------------------------------------- */
+
+static uint32_t between(uint32_t a, uint32_t b, double t) {
+    return a > 0 && b > 0 ? (uint32_t)ceil(a + ((double)b - a) * t) : 0;
+}
 
 /* Everything here changes by factors: a and b are mixed in logarithms. */
 static gosset__calibration_entry mix(const gosset__calibration_entry *a, const gosset__calibration_entry *b, double t) {
+    const gosset__effort *x = &a->effort, *y = &b->effort;
     gosset__calibration_entry entry = {.pages = a->pages * pow(b->pages / a->pages, t)};
-    if (a->reach > 0 && b->reach > 0) entry.reach = (uint32_t)ceil(a->reach + ((double)b->reach - a->reach) * t);
-    entry.probe = (uint32_t)fmin(ceil(a->probe * pow((double)b->probe / a->probe, t) - 1e-9), PROBE_MAX);
+    entry.effort.probe = (uint32_t)fmin(ceil(x->probe * pow((double)y->probe / x->probe, t) - 1e-9), PROBE_MAX);
+    entry.effort.reach = between(x->reach, y->reach, t);
+    entry.effort.leaf_reach = between(x->leaf_reach, y->leaf_reach, t);
     entry.rerank = (uint32_t)fmin(ceil(a->rerank * pow((double)b->rerank / a->rerank, t) - 1e-9), RERANK_MAX);
     return entry;
 }
 
+static uint32_t farther(uint32_t reach, double factor) {
+    return reach > 0 ? (uint32_t)fmin(reach + reach_of_factor * log(factor), UINT32_MAX) : 0;
+}
+
 static gosset__calibration_entry scale(const gosset__calibration_entry *a, double factor) {
+    const gosset__effort *x = &a->effort;
     gosset__calibration_entry entry = {.pages = a->pages * factor};
-    entry.probe = (uint32_t)fmin(ceil(a->probe * factor), fmax(PROBE_MAX, a->probe));
+    entry.effort.probe = (uint32_t)fmin(ceil(x->probe * factor), fmax(PROBE_MAX, x->probe));
+    entry.effort.reach = farther(x->reach, factor);
+    entry.effort.leaf_reach = farther(x->leaf_reach, factor);
     entry.rerank = (uint32_t)fmin(ceil(a->rerank * factor), fmax(RERANK_MAX, a->rerank));
-    if (a->reach > 0) entry.reach = (uint32_t)fmin(a->reach + reach_of_factor * log(factor), UINT32_MAX);
     return entry;
 }
 
@@ -188,8 +212,7 @@ static gosset__calibration_entry look_up(const gosset__calibration_table *table,
 }
 
 /* Between the measured k; beyond the last in proportion to k, which has been enough where it was tried. */
-static gosset__calibration_entry look_up_k(const gosset__calibration *calibration, double recall, uint32_t k) {
-    const gosset__calibration_table *tables = calibration->tables;
+static gosset__calibration_entry look_up_k(const gosset__calibration_table *tables, double recall, uint32_t k) {
     size_t upper = 1;
     while (upper + 1 < GOSSET__CALIBRATION_TABLES && k > tables[upper].k) upper++;
     gosset__calibration_entry b = look_up(&tables[upper], recall);
@@ -201,25 +224,27 @@ static gosset__calibration_entry look_up_k(const gosset__calibration *calibratio
 
 gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration, const gosset__extent *extent,
                                                    double recall, uint32_t k) {
+    const gosset__calibration_table *tables = extent->leaves ? calibration->tables : calibration->whole;
     gosset__calibration_entry plan;
     int measured = 1;
-    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) measured &= calibration->tables[t].entry_count > 0;
+    for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) measured &= tables[t].entry_count > 0;
     if (extent->rows <= EXACT_ROWS) {
         plan = (gosset__calibration_entry){
-            .probe = extent->cells, .rerank = (uint32_t)extent->rows, .pages = (double)extent->pages};
+            .effort = {.probe = extent->cells}, .rerank = (uint32_t)extent->rows, .pages = (double)extent->pages};
     } else if (measured) {
-        plan = look_up_k(calibration, recall, k);
+        plan = look_up_k(tables, recall, k);
     } else {
         /* Nothing is known: all cells, and a depth that halves the misses when it doubles. k 10 at 0.95: 400. */
         double depth = fmin((k > 10 ? 2.0 * k : 20.0) / (1 - recall), RERANK_MAX);
-        plan = (gosset__calibration_entry){.probe = extent->cells, .rerank = (uint32_t)depth, .pages = depth};
+        plan =
+            (gosset__calibration_entry){.effort = {.probe = extent->cells}, .rerank = (uint32_t)depth, .pages = depth};
     }
     plan.recall = recall;
     if (plan.rerank < k) plan.rerank = k;
     if (plan.rerank > extent->rows) plan.rerank = (uint32_t)extent->rows;
     if (plan.rerank < 1) plan.rerank = 1;
-    if (plan.probe > extent->cells) plan.probe = extent->cells;
-    if (plan.probe < 1) plan.probe = 1;
+    if (plan.effort.probe > extent->cells) plan.effort.probe = extent->cells;
+    if (plan.effort.probe < 1) plan.effort.probe = 1;
     plan.pages = fmin(plan.pages, fmin((double)extent->pages, plan.rerank));
     return plan;
 }

@@ -3,14 +3,15 @@
 #define GOSSET_API_CALIBRATION_H
 
 #include "api/truth.h"
+#include "index/candidates.h"
 
 enum { GOSSET__CALIBRATION_ENTRIES_MAX = 16, GOSSET__CALIBRATION_TABLES = 3 };
 
 typedef struct gosset__calibration_entry {
     double recall; /* reached with one standard error to spare */
-    uint32_t probe, rerank;
-    double pages;         /* expected per query */
-    uint32_t reach, zero; /* of the probed cells those not remoter (codec.h) are scanned; 0: all */
+    gosset__effort effort;
+    uint32_t rerank;
+    double pages; /* expected per query */
 } gosset__calibration_entry;
 
 /** Settings for recall@k, recall rising. */
@@ -21,8 +22,11 @@ typedef struct gosset__calibration_table {
 
 /** Tables of rising k: 1, 10, 100. A table without entries was not measured (few rows, nothing held out). */
 typedef struct gosset__calibration {
-    gosset__calibration_table tables[GOSSET__CALIBRATION_TABLES];
+    gosset__calibration_table tables[GOSSET__CALIBRATION_TABLES]; /* where leaves are at hand */
+    gosset__calibration_table whole[GOSSET__CALIBRATION_TABLES];  /* where all codes of a cell are compared */
 } gosset__calibration;
+/** Whether any of its settings says which leaves to compare. */
+int gosset__calibration_wants_leaves(const gosset__calibration *calibration);
 extern const uint32_t gosset__calibration_k[GOSSET__CALIBRATION_TABLES];
 
 /** The bytes kept in the manifest (layout: README.md). Freed by the caller through env. */
@@ -35,10 +39,10 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
 /** Bounds of an index that settings must respect. */
 typedef struct gosset__extent {
     uint64_t rows, pages;
-    uint32_t cells;
+    uint32_t cells, leaves; /* leaves: 0 = none at hand */
 } gosset__extent;
 
-/** Probe, reach, rerank and expected pages for recall@k. */
+/** Effort, rerank and expected pages for recall@k. */
 gosset__calibration_entry gosset__calibration_plan(const gosset__calibration *calibration, const gosset__extent *extent,
                                                    double recall, uint32_t k);
 #endif

@@ -29,5 +29,5 @@ gosset_status gosset__codec_of_model(gosset__codec **out, gosset_model_info *inf
 gosset_memory_info gosset__index_measure(const gosset_index *index);
 
 /** Codes of a store into the scan's layout. */
-gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *codec);
+gosset_status gosset__load_codes(gosset__store *store, const gosset__codec *codec, int leaves);
 #endif

@@ -1,5 +1,6 @@
 #include "api/handles.h"
 #include "base/status.h"
+#include "index/leaves.h"
 #include "train/model.h"
 
 /* The layout of the shards must be the one the model would give, or distances and scans would be nonsense. */
@@ -30,7 +31,8 @@ static void count_cells(gosset_index *index) {
         squares += (double)size * (double)size;
     }
     index->imbalance = rows > 0 ? (double)index->cells_used * squares / (rows * rows) : 1;
-    index->extent = (gosset__extent){store->row_count, store->page_count, store->layout.cell_count};
+    index->extent =
+        (gosset__extent){store->row_count, store->page_count, store->layout.cell_count, store->leaves != NULL};
 }
 
 /* In memory when they fit the budget, else on disk. */
@@ -39,8 +41,10 @@ static gosset_status place_codes(gosset_index *index, const gosset_index_config 
     gosset__store *store = index->store;
     const uint64_t blocks = (store->row_count + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
     const uint64_t codes = blocks * GOSSET__SCAN_BLOCK * store->layout.code_size;
-    if (config->memory == 0 || gosset__index_measure(index).index + codes <= config->memory) {
-        GOSSET_TRY(gosset__load_codes(store, index->codec));
+    const int leaves = gosset__calibration_wants_leaves(&index->calibration);
+    const uint64_t most = codes + (leaves ? gosset__leaves_size(store, index->codec) : 0);
+    if (config->memory == 0 || gosset__index_measure(index).index + most <= config->memory) {
+        GOSSET_TRY(gosset__load_codes(store, index->codec, leaves));
         if (config->memory > 0 && codes > 0)
             gosset__store_lock_codes(store, index->codes_reason, sizeof index->codes_reason);
         return GOSSET_OK;
@@ -160,7 +164,10 @@ gosset_status gosset_index_calibration(const gosset_index *index, double recall,
         return gosset__fail(GOSSET_E_ARGUMENT, "calibration: recall: expected between 0 and 1, found %g", recall);
     gosset__calibration_entry plan =
         gosset__calibration_plan(&index->calibration, &index->extent, recall, GOSSET__TRUTH_K);
-    gosset_search_options ours = {.probe = plan.probe, .rerank = plan.rerank, .reach = plan.reach};
+    gosset_search_options ours = {.probe = plan.effort.probe,
+                                  .rerank = plan.rerank,
+                                  .reach = plan.effort.reach,
+                                  .leaf_reach = plan.effort.leaf_reach};
     if (expected_pages) *expected_pages = plan.pages;
     return gosset__info_write(options, &ours, sizeof ours, "gosset_search_options");
 }

@@ -1,6 +1,7 @@
 #include "api/locate.h"
 #include "base/bytes.h"
 #include "base/status.h"
+#include "index/leaves.h"
 #include <gosset/index.h>
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ struct gosset__locator {
     uint64_t row; /* of the next code that passes */
     uint32_t cell;
     gosset_status status; /* of noting matches */
+    gosset__leaves_maker leaves;
 };
 
 static int by_tag_and_id(const void *a, const void *b) {
@@ -53,7 +55,7 @@ static void set_targets(gosset__locator *l) {
     const uint32_t mask = (1u << FILTER_BITS) - 1;
     for (size_t e = 0; e < gosset__truth_at(l->truth->query_count); e++) {
         const gosset__neighbour *n = &l->truth->lists[e];
-        l->places[e] = (gosset__place){UINT64_MAX, 0};
+        l->places[e] = (gosset__place){.page = UINT64_MAX};
         if (n->id != GOSSET_NO_ID) l->targets[l->target_count++] = (target){n->id, n->tag, (uint32_t)e};
     }
     qsort(l->targets, l->target_count, sizeof *l->targets, by_tag_and_id);
@@ -135,6 +137,7 @@ static gosset_status watch(void *context, const uint8_t *codes, size_t count) {
     gosset__locator *l = context;
     const uint32_t code_size = l->store->layout.code_size;
     gosset_status status = GOSSET_OK;
+    gosset__leaves_take(&l->leaves, codes, count);
     for (size_t i = 0; i < count && l->group_count && status == GOSSET_OK; i++, l->row++) {
         while (l->store->cell_first[l->cell + 1] <= l->row) l->cell++;
         group *g = find_group(l, gosset__address_tag(l->cell, codes + i * code_size, code_size));
@@ -151,12 +154,14 @@ static void watch_block(const void *context, const uint8_t *codes, size_t count,
 
 gosset_status gosset__locator_load(gosset__locator *locator) {
     locator->store->lead_size = gosset__codec_lead_size(locator->codec);
-    gosset_status status = gosset__store_load_codes(locator->store, watch_block, locator);
+    gosset_status status = gosset__leaves_begin(&locator->leaves, locator->store, locator->codec);
+    if (status == GOSSET_OK) status = gosset__store_load_codes(locator->store, watch_block, locator);
     return status != GOSSET_OK ? status : locator->status;
 }
 
 gosset_status gosset__locator_leave(gosset__locator *locator) {
-    const gosset_status status = gosset__store_pass_codes(locator->store, watch, locator);
+    gosset_status status = gosset__leaves_begin(&locator->leaves, locator->store, locator->codec);
+    if (status == GOSSET_OK) status = gosset__store_pass_codes(locator->store, watch, locator);
     return status != GOSSET_OK ? status : gosset__store_leave_codes(locator->store, "threads");
 }
 
@@ -186,16 +191,18 @@ gosset_status gosset__locator_resolve(gosset__locator *locator, size_t item, gos
     const match *m = g->matches != NONE ? &l->matches[g->matches] : NULL;
     const target *targets = l->targets + g->first;
     if (m && m->count == 1 && m->previous == NONE && targets[0].id == targets[missing - 1].id)
-        missing -= settle(l, g, targets[0].id, (gosset__place){gosset__store_page_of(store, m->first), m->cell});
+        missing -=
+            settle(l, g, targets[0].id, (gosset__place){m->first, gosset__store_page_of(store, m->first), m->cell});
     for (; m && missing; m = m->previous != NONE ? &l->matches[m->previous] : NULL) {
         uint64_t last = gosset__store_page_of(store, m->last);
         for (uint64_t page = gosset__store_page_of(store, m->first); page <= last && missing; page++) {
             const uint8_t *record;
             gosset_status status = gosset__search_read_page(search, page, &record);
             if (status != GOSSET_OK) return status;
-            uint32_t records = gosset__store_page_records(store, page);
+            const uint32_t records = gosset__store_page_records(store, page);
+            const uint64_t row = gosset__store_page_first(store, page);
             for (uint32_t i = 0; i < records && missing; i++, record += store->layout.record_size)
-                missing -= settle(l, g, gosset__load64(record), (gosset__place){page, m->cell});
+                missing -= settle(l, g, gosset__load64(record), (gosset__place){row + i, page, m->cell});
         }
     }
     if (missing)

@@ -9,7 +9,7 @@
 #include "index/search.h"
 
 typedef struct gosset__place {
-    uint64_t page; /* UINT64_MAX: no such neighbour */
+    uint64_t row, page; /* page UINT64_MAX: no such neighbour */
     uint32_t cell;
 } gosset__place;
 

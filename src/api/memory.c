@@ -2,6 +2,7 @@
 #include "api/searcher.h"
 #include "api/vectors.h"
 #include "base/status.h"
+#include "index/leaves.h"
 #include "train/model.h"
 
 gosset_memory_info gosset__index_measure(const gosset_index *index) {
@@ -9,6 +10,7 @@ gosset_memory_info gosset__index_measure(const gosset_index *index) {
     const gosset__model_held model = gosset__model_measure(index->model);
     gosset_memory_info info = {.struct_size = sizeof info,
                                .codes = store->codes,
+                               .leaves = index->store->leaves ? index->store->leaves->held : 0,
                                .cells = store->cells,
                                .network = model.network,
                                .centroids = model.centroids,
@@ -16,8 +18,8 @@ gosset_memory_info gosset__index_measure(const gosset_index *index) {
                                .model_rest = model.rest,
                                .pages = store->pages,
                                .rest = store->rest + store->model + gosset__codec_held(index->codec) + sizeof *index};
-    info.index =
-        info.codes + info.cells + info.network + info.centroids + info.turns + info.model_rest + info.pages + info.rest;
+    info.index = info.codes + info.leaves + info.cells + info.network + info.centroids + info.turns + info.model_rest +
+                 info.pages + info.rest;
     return info;
 }
 

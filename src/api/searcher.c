@@ -80,6 +80,8 @@ gosset_status gosset_searcher_set(gosset_searcher *searcher, const gosset_search
                             read.recall);
     if (read.reach && !read.probe)
         return gosset__fail(GOSSET_E_CONFIG, "search options: reach goes with probe, found it alone");
+    if (read.leaf_reach && !read.reach)
+        return gosset__fail(GOSSET_E_CONFIG, "search options: leaf_reach goes with reach, found it alone");
     if (read.recall == 0 && read.probe == 0) read.recall = default_recall;
     if (read.in_flight == 0) read.in_flight = GOSSET__IN_FLIGHT;
     status = gosset__search_set_in_flight(searcher->search, read.in_flight);
@@ -121,11 +123,12 @@ void gosset__searcher_map(gosset_searcher *searcher, const gosset_vectors *queri
 /* Settings for k, from the options or from the calibration. */
 static gosset__calibration_entry choose(const gosset_searcher *s, uint32_t k) {
     const gosset_index *index = s->index;
-    gosset__calibration_entry plan = {
-        .probe = s->options.probe, .rerank = s->options.rerank, .reach = s->options.reach};
+    const gosset_search_options *options = &s->options;
+    gosset__calibration_entry plan = {.effort = {options->probe, options->reach, options->leaf_reach},
+                                      .rerank = options->rerank};
     if (s->options.recall > 0)
         plan = gosset__calibration_plan(&index->calibration, &index->extent, s->options.recall, k);
-    if (plan.probe > index->extent.cells) plan.probe = index->extent.cells;
+    if (plan.effort.probe > index->extent.cells) plan.effort.probe = index->extent.cells;
     if (plan.rerank > index->extent.rows) plan.rerank = (uint32_t)index->extent.rows;
     if (plan.rerank < 1) plan.rerank = 1;
     return plan;
@@ -133,7 +136,7 @@ static gosset__calibration_entry choose(const gosset_searcher *s, uint32_t k) {
 
 gosset_status gosset__searcher_reserve(gosset_searcher *searcher, uint32_t k) {
     const gosset__calibration_entry plan = choose(searcher, k);
-    return gosset__search_reserve(searcher->search, plan.probe, plan.rerank > k ? plan.rerank : k, k);
+    return gosset__search_reserve(searcher->search, plan.effort.probe, plan.rerank > k ? plan.rerank : k, k);
 }
 
 uint64_t gosset__searcher_held(const gosset_searcher *searcher) {
@@ -153,9 +156,8 @@ gosset__search_request gosset__searcher_request(const gosset_searcher *searcher,
                                           searcher->latents + row * gosset__codec_dimension(searcher->index->codec),
                                       .vector = searcher->queries + row * dimension * gosset_type_size(type),
                                       .vector_type = type,
-                                      .probe = plan.probe,
+                                      .effort = plan.effort,
                                       .rerank = plan.rerank,
-                                      .reach = plan.reach,
                                       .k = k};
     return request;
 }

@@ -15,7 +15,7 @@ enum {
     GOSSET__TRUTH_DEEP_K = 100, /* and of the first few, to calibrate large k */
     GOSSET__TRUTH_DEEP_QUERIES = 200,
     GOSSET__TRUTH_QUERIES_MAX = 1000,
-    GOSSET__TRUTH_QUERIES_MIN = 200,
+    GOSSET__TRUTH_QUERIES_MIN = 400,
     GOSSET__TRUTH_FULL_ROWS = 1000000 /* up to here all queries are used, beyond fewer */
 };
 

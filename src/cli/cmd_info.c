@@ -37,6 +37,7 @@ static gosset_status report_memory(cli_session *session, const gosset_index *ind
     const int on_disk = strcmp(info->codes, "on disk") == 0;
     const memory_line lines[] = {
         {"codes_bytes", "codes", on_disk ? "on disk: their checksums" : "padded to blocks of 16", memory.codes},
+        {"leaves_bytes", "leaves", "sketches of 32 codes each, if that saves time", memory.leaves},
         {"cells_bytes", "cells", "the first row of each", memory.cells},
         {"network_bytes", "model: network", "", memory.network},
         {"centroids_bytes", "  centroids", "of the cells", memory.centroids},

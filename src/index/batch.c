@@ -5,9 +5,10 @@
 #include <string.h>
 
 enum {
-    DISTANCE = 128,                                /* cache lines between those asked for and those compared */
-    PIECE = 8,                                     /* blocks compared between two requests */
-    STRIDE = GOSSET__SCAN_ROWS / GOSSET__SCAN_MANY /* scores of a query: those of all fit the first-level cache */
+    DISTANCE = 128,                                 /* cache lines between those asked for and those compared */
+    PIECE = 8,                                      /* blocks compared between two requests */
+    STRIDE = GOSSET__SCAN_ROWS / GOSSET__SCAN_MANY, /* scores of a query: those of all fit the first-level cache */
+    SLICE_BLOCKS = GOSSET__SLICE_ROWS / GOSSET__SCAN_BLOCK + 1
 };
 
 /* Half of the cells that are probed are too far to be visited; if a query visits all of them, it may wait for the next
@@ -93,7 +94,7 @@ bool gosset__batch_gather(gosset__batch *batch, gosset__candidates *candidates, 
     gosset__best_start(&batch->best[query], batch->items + query * gosset__best_capacity(batch->rerank), rerank);
     for (uint32_t r = gosset__candidates_scan_nearest(c, &batch->best[query]); r < c->run_count; r++) {
         const uint32_t place = batch->place_of[c->runs[r].cell];
-        batch->visits[batch->visit_count++] = (gosset__visit){place, query};
+        batch->visits[batch->visit_count++] = (gosset__visit){place, {(uint16_t)query, c->runs[r].margin}};
         batch->first[place + 1]++;
     }
     batch->count++;
@@ -103,8 +104,7 @@ bool gosset__batch_gather(gosset__batch *batch, gosset__candidates *candidates, 
 /* Visits in the order of places, by counting; those of a place stay in the order of queries. */
 static void sort_visits(gosset__batch *b, uint32_t cells) {
     for (uint32_t place = 0; place < cells; place++) b->first[place + 1] += b->first[place];
-    for (uint32_t i = b->visit_count; i-- > 0;)
-        b->visitors[--b->first[b->visits[i].place + 1]] = (uint16_t)b->visits[i].query;
+    for (uint32_t i = b->visit_count; i-- > 0;) b->visitors[--b->first[b->visits[i].place + 1]] = b->visits[i].visitor;
     memmove(b->first, b->first + 1, cells * sizeof *b->first);
     b->first[cells] = b->visit_count;
 }
@@ -161,41 +161,46 @@ static void add_rows(gosset__batch *b, const gosset__candidates *c, uint64_t row
     if (best->count >= 2 * best->limit) gosset__best_cut(best);
 }
 
-static void score_promised(gosset__batch *b, const gosset__candidates *c, uint32_t which) {
+/* Of member `which`, the j-th. */
+static void score_promised(gosset__batch *b, const gosset__candidates *c, uint32_t which, uint32_t j) {
     const gosset__promised *of = &b->promised;
-    const uint32_t *const positions = b->positions + which * STRIDE;
-    gosset__best *best = &b->best[of->visitors[which]];
+    const uint32_t *const positions = b->positions + j * STRIDE;
+    gosset__best *best = &b->best[of->visitors[which].query];
     int32_t scores[GOSSET__SCAN_BLOCK];
-    for (uint32_t i = 0, now; i < of->found[which]; i += now) {
-        now = of->found[which] - i < GOSSET__SCAN_BLOCK ? of->found[which] - i : GOSSET__SCAN_BLOCK;
-        for (uint32_t j = 0; j < now; j++) gosset__store_pick(c->store, of->row + positions[i + j], j, b->whole);
+    for (uint32_t i = 0, now; i < of->found[j]; i += now) {
+        now = of->found[j] - i < GOSSET__SCAN_BLOCK ? of->found[j] - i : GOSSET__SCAN_BLOCK;
+        for (uint32_t n = 0; n < now; n++) gosset__store_pick(c->store, of->row + positions[i + n], n, b->whole);
         gosset__codec_scan_one(c->codec, b->aims[of->which], which, b->whole, 1, scores);
-        for (uint32_t j = 0; j < now; j++)
-            gosset__best_add(best, of->row + positions[i + j], gosset__rank_of_score(scores[j]));
+        for (uint32_t n = 0; n < now; n++)
+            gosset__best_add(best, of->row + positions[i + n], gosset__rank_of_score(scores[n]));
     }
 }
 
-/* Of the cell before: by now the second plane is here. */
+/* Of the blocks before: by now the second plane is here. */
 static void redeem(gosset__batch *b, const gosset__candidates *c) {
-    for (uint32_t i = 0; i < b->promised.count; i++) score_promised(b, c, i);
-    b->promised.count = 0;
+    uint32_t j = 0;
+    for (uint32_t left = b->promised.members; left != 0; left &= left - 1)
+        score_promised(b, c, (uint32_t)__builtin_ctz(left), j++);
+    b->promised.members = 0;
 }
 
 /* Rows [from, to) whose bounds promise something, and their second plane asked for. */
 static void promise(gosset__batch *b, const gosset__candidates *c, uint64_t row, uint64_t from, uint64_t to,
-                    const uint16_t *visitors, uint32_t count) {
-    b->promised = (gosset__promised){.row = from, .count = count, .which = b->which, .visitors = visitors};
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t *const positions = b->positions + i * STRIDE;
-        const size_t found = select_rows(c, b->scores + i * STRIDE + (from - row), (uint32_t)(to - from),
-                                         &b->best[visitors[i]], positions);
-        for (size_t j = 0; j < found; j++) gosset__candidates_fetch(c->store, from + positions[j]);
-        b->promised.found[i] = (uint32_t)found;
+                    const gosset__visitor *visitors, uint32_t members) {
+    uint32_t j = 0;
+    b->promised = (gosset__promised){.row = from, .members = members, .which = b->which, .visitors = visitors};
+    for (uint32_t left = members; left != 0; left &= left - 1, j++) {
+        const gosset__best *best = &b->best[visitors[__builtin_ctz(left)].query];
+        uint32_t *const positions = b->positions + j * STRIDE;
+        const size_t found =
+            select_rows(c, b->scores + j * STRIDE + (from - row), (uint32_t)(to - from), best, positions);
+        for (size_t i = 0; i < found; i++) gosset__candidates_fetch(c->store, from + positions[i]);
+        b->promised.found[j] = (uint32_t)found;
     }
 }
 
-/* Scores of blocks, or their bounds, for some queries; `fresh`: nobody before them has compared these. */
-static void compare(gosset__batch *b, const gosset__candidates *c, uint64_t block, uint64_t count, uint32_t queries,
+/* Scores of blocks, or their bounds, for some queries. */
+static void compare(gosset__batch *b, const gosset__candidates *c, uint64_t block, uint64_t count, uint32_t members,
                     bool bounds, bool fresh) {
     const gosset__store *store = c->store;
     const size_t lead = (size_t)GOSSET__SCAN_BLOCK * store->lead_size;
@@ -204,32 +209,97 @@ static void compare(gosset__batch *b, const gosset__candidates *c, uint64_t bloc
         now = count - done < PIECE ? count - done : PIECE;
         if (fresh) fetch(b, c, now * lead / 64);
         if (bounds)
-            gosset__codec_scan_leads_many(c->codec, b->aims[b->which], queries, store->blocks + (block + done) * lead,
+            gosset__codec_scan_leads_many(c->codec, b->aims[b->which], members, store->blocks + (block + done) * lead,
                                           now, scores, STRIDE);
         else
-            gosset__codec_scan_many(c->codec, b->aims[b->which], queries,
+            gosset__codec_scan_many(c->codec, b->aims[b->which], members,
                                     gosset__store_blocks(store, block + done, now, b->whole), now, scores, STRIDE);
     }
 }
 
-/* A cell for some queries that visit it. Rows of other cells in its first and last block are left out. */
-static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t cell, const uint16_t *visitors,
-                      uint32_t count, bool fresh) {
-    const uint64_t first = c->store->cell_first[cell], end = c->store->cell_first[cell + 1];
-    const uint64_t last = (end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+/* Blocks of a slice for the queries that want them. Rows of other slices in its first and last block are left out. */
+static void scan_blocks(gosset__batch *b, const gosset__candidates *c, const gosset__slice *slice, uint64_t block,
+                        uint64_t end, const gosset__visitor *visitors, uint32_t members, bool fresh) {
     const bool bounds = by_bounds(b, c);
-    for (uint64_t block = first / GOSSET__SCAN_BLOCK, now; block < last; block += now) {
+    for (uint64_t now; block < end; block += now) {
         const uint64_t most = STRIDE / GOSSET__SCAN_BLOCK, row = block * GOSSET__SCAN_BLOCK;
-        now = last - block < most ? last - block : most;
-        const uint64_t from = row < first ? first : row, here = row + now * GOSSET__SCAN_BLOCK;
-        const uint64_t to = here < end ? here : end;
-        compare(b, c, block, now, count, bounds, fresh);
+        now = end - block < most ? end - block : most;
+        const uint64_t from = row < slice->first ? slice->first : row, here = row + now * GOSSET__SCAN_BLOCK;
+        const uint64_t to = here < slice->end ? here : slice->end;
+        compare(b, c, block, now, members, bounds, fresh);
         redeem(b, c);
-        if (bounds)
-            promise(b, c, row, from, to, visitors, count);
-        else
-            for (uint32_t i = 0; i < count; i++)
-                add_rows(b, c, row, from, to, b->scores + i * STRIDE, &b->best[visitors[i]]);
+        b->rows_compared += (to - from) * (uint32_t)__builtin_popcount(members);
+        if (bounds) {
+            promise(b, c, row, from, to, visitors, members);
+            continue;
+        }
+        const int32_t *scores = b->scores;
+        for (uint32_t left = members; left != 0; left &= left - 1, scores += STRIDE)
+            add_rows(b, c, row, from, to, scores, &b->best[visitors[__builtin_ctz(left)].query]);
+    }
+}
+
+/* Queries that visit a cell together, and which of them have been aimed at it. */
+typedef struct visit {
+    uint32_t cell, count, aimed;
+    const gosset__visitor *visitors;
+    const void *views[GOSSET__SCAN_MANY];
+} visit;
+
+/* Who wants which blocks of a slice, by the number of the block in it: bits of visitors. Returns who wants any. */
+static uint32_t choose_blocks(const gosset__candidates *c, const gosset__slice *slice, const visit *v,
+                              uint8_t *wanted) {
+    const uint64_t first = slice->first / GOSSET__SCAN_BLOCK;
+    uint64_t block, end;
+    uint32_t members = 0;
+    memset(wanted, 0, SLICE_BLOCKS);
+    for (uint32_t i = 0; i < v->count; i++) {
+        uint64_t leaves = gosset__slice_within(c->store, c->codec, slice, v->cell, v->views[i],
+                                               gosset__margin(v->visitors[i].margin));
+        members |= (uint32_t)(leaves != 0) << i;
+        while (gosset__slice_take(slice, &leaves, &block, &end))
+            for (; block < end; block++) wanted[block - first] |= (uint8_t)(1u << i);
+    }
+    return members;
+}
+
+/* Of a visit, those that are not aimed at its cell yet; what aims are for is compared before others take their place.
+ */
+static void aim(gosset__batch *b, const gosset__candidates *c, visit *v, uint32_t members) {
+    if (v->aimed == 0 && members != 0) b->which ^= 1;
+    for (uint32_t left = members & ~v->aimed; left != 0; left &= left - 1) {
+        const uint32_t i = (uint32_t)__builtin_ctz(left);
+        gosset__codec_aim_one(c->codec, v->views[i], v->cell, b->aims[b->which], i);
+    }
+    v->aimed |= members;
+}
+
+/* `fresh`: nobody before them has compared the cell's codes. */
+static void scan_cell(gosset__batch *b, const gosset__candidates *c, visit *v, bool fresh) {
+    const uint64_t end = c->store->cell_first[v->cell + 1];
+    const size_t lead = (size_t)GOSSET__SCAN_BLOCK * c->store->lead_size;
+    uint32_t leaf = c->store->leaves != NULL ? c->store->leaves->first[v->cell] : 0;
+    uint8_t wanted[SLICE_BLOCKS];
+    gosset__slice slice;
+    for (uint64_t row = c->store->cell_first[v->cell]; row < end; row = slice.end, leaf += slice.count) {
+        slice = gosset__slice_begin(c->store, row, end, leaf);
+        const uint64_t first = slice.first / GOSSET__SCAN_BLOCK;
+        const uint64_t last = (slice.end + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
+        if (c->store->leaves == NULL) {
+            const uint32_t all = (1u << v->count) - 1;
+            aim(b, c, v, all);
+            scan_blocks(b, c, &slice, first, last, v->visitors, all, fresh);
+            continue;
+        }
+        aim(b, c, v, choose_blocks(c, &slice, v, wanted));
+        for (uint64_t block = first, next; block < last; block = next) {
+            const uint8_t members = wanted[block - first];
+            for (next = block + 1; next < last && wanted[next - first] == members;) next++;
+            if (members != 0)
+                scan_blocks(b, c, &slice, block, next, v->visitors, members, fresh);
+            else if (fresh)
+                fetch(b, c, (next - block) * lead / 64);
+        }
     }
 }
 
@@ -237,19 +307,18 @@ static void scan_cell(gosset__batch *b, const gosset__candidates *c, uint32_t ce
 static void scan_place(gosset__batch *b, const gosset__candidates *c, uint32_t place) {
     const uint32_t cell = b->cell_at[place], group = gosset__codec_group(c->codec, cell);
     const size_t view_size = gosset__codec_view_size(c->codec), subject_size = gosset__codec_subject_size(c->codec);
-    for (uint32_t i = b->first[place], count; i < b->first[place + 1]; i += count) {
-        const void *views[GOSSET__SCAN_MANY];
-        for (count = 0; count < GOSSET__SCAN_MANY && i + count < b->first[place + 1]; count++) {
-            const uint32_t query = b->visitors[i + count];
+    for (uint32_t i = b->first[place]; i < b->first[place + 1];) {
+        visit v = {.cell = cell, .visitors = b->visitors + i};
+        for (; v.count < GOSSET__SCAN_MANY && i + v.count < b->first[place + 1]; v.count++) {
+            const uint32_t query = v.visitors[v.count].query;
             uint8_t *view = b->views + query * view_size;
             if (b->seen[query] != group + 1)
                 gosset__codec_view_set(c->codec, b->subjects + query * subject_size, group, view);
             b->seen[query] = group + 1;
-            views[count] = view;
+            v.views[v.count] = view;
         }
-        b->which ^= 1;
-        gosset__codec_aim_many(c->codec, views, count, cell, b->aims[b->which]);
-        scan_cell(b, c, cell, b->visitors + i, count, i == b->first[place]);
+        scan_cell(b, c, &v, i == b->first[place]);
+        i += v.count;
     }
 }
 
@@ -260,6 +329,7 @@ void gosset__batch_scan(gosset__batch *batch, const gosset__candidates *candidat
     uint32_t since = 0;
     sort_visits(b, cells);
     memset(b->seen, 0, b->count * sizeof *b->seen);
+    b->rows_compared = 0;
     b->ahead = 0;
     b->next = b->end = NULL;
     fetch(b, candidates, DISTANCE);

@@ -14,19 +14,24 @@ enum {
     GOSSET__BATCH_STEP = 1 << 10 /* visits between two looks at what else is to be done */
 };
 
+/** Who visits a cell, and which of its leaves (candidates.h). */
+typedef struct gosset__visitor {
+    uint16_t query, margin;
+} gosset__visitor;
+
 /** A cell of one query; once sorted, queries of a cell follow each other. */
 typedef struct gosset__visit {
     uint32_t place; /* of the cell in the order of visits */
-    uint32_t query;
+    gosset__visitor visitor;
 } gosset__visit;
 
 /** Rows whose bounds promise something, for some queries of a cell: they wait for the second plane to come from memory.
  */
 typedef struct gosset__promised {
-    uint64_t row;             /* of position 0 */
-    uint32_t count, which;    /* queries; which aims are theirs */
-    const uint16_t *visitors; /* them */
-    uint32_t found[GOSSET__SCAN_MANY];
+    uint64_t row;            /* of position 0 */
+    uint32_t members, which; /* bits of them; which aims are theirs */
+    const gosset__visitor *visitors;
+    uint32_t found[GOSSET__SCAN_MANY]; /* by the j-th member */
 } gosset__promised;
 
 /** The pointers lead into a block of its own (batch.c draws it). */
@@ -39,7 +44,7 @@ typedef struct gosset__batch {
     uint32_t *cell_at, *place_of; /* cells: those of a group follow each other; and its inverse */
     uint32_t *first;              /* cells + 1: the visits of a place */
     gosset__visit *visits;        /* most x GOSSET__BATCH_EACH, as they were gathered */
-    uint16_t *visitors;           /* likewise, sorted by place */
+    gosset__visitor *visitors;    /* likewise, sorted by place */
     uint32_t *seen;               /* room: 1 + the group a view was made for last */
     uint8_t *subjects, *views;    /* room */
     gosset__ranked *items;        /* room x gosset__best_capacity(rerank) */
@@ -51,6 +56,7 @@ typedef struct gosset__batch {
     gosset__aim *aims[2]; /* of the queries that visit a cell together, and of those that visited the one before */
     uint32_t which;       /* are the present ones */
     gosset__promised promised;
+    uint64_t rows_compared;
     uint8_t *whole;  /* a scan's blocks of both planes */
     int32_t *scores; /* GOSSET__SCAN_ROWS; as positions */
     uint32_t *positions;

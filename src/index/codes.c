@@ -72,6 +72,21 @@ static void scan_rows(gosset__query *query, gosset__candidates *c, gosset__code_
     }
 }
 
+/* Of rows [*row, end) of a run the first to be compared, up to *to; false: none up to there. */
+static bool next_rows(gosset__candidates *c, const gosset__rows *run, uint64_t *row, uint64_t end, uint64_t *to) {
+    const gosset__leaves *leaves = c->store->leaves;
+    *to = end;
+    if (leaves == NULL || run->margin == GOSSET__NO_MARGIN) return true;
+    const uint64_t before = *row / GOSSET__LEAF_ROWS - run->first / GOSSET__LEAF_ROWS;
+    const gosset__slice slice = gosset__slice_begin(c->store, *row, end, leaves->first[run->cell] + (uint32_t)before);
+    uint64_t chosen =
+        gosset__slice_within(c->store, c->codec, &slice, run->cell, gosset__codec_view(c->codec, c->query, run->cell),
+                             gosset__margin(run->margin));
+    if (gosset__slice_rows(&slice, &chosen, row, to)) return true;
+    *to = slice.end;
+    return false;
+}
+
 gosset_status gosset__codes_take(gosset__query *query, gosset__candidates *candidates, gosset__code_scan *scan,
                                  const gosset__code_chunk *chunk, const uint8_t *data) {
     const gosset__store *store = candidates->store;
@@ -82,10 +97,12 @@ gosset_status gosset__codes_take(gosset__query *query, gosset__candidates *candi
     const uint64_t base = store->shard_first_row[chunk->shard], skipped = chunk->page * store->layout.page_size;
     for (uint32_t r = chunk->run; r < query->run_count && query->runs[r].first < chunk->end; r++) {
         const gosset__rows *run = &query->runs[r];
-        const uint64_t row = run->first > chunk->first ? run->first : chunk->first;
+        uint64_t row = run->first > chunk->first ? run->first : chunk->first, to;
         const uint64_t end = run->end < chunk->end ? run->end : chunk->end;
-        scan_rows(query, candidates, scan, run->cell, row, end,
-                  data + ((row - base) * store->layout.code_size - skipped));
+        for (; row < end; row = to)
+            if (next_rows(candidates, run, &row, end, &to))
+                scan_rows(query, candidates, scan, run->cell, row, to,
+                          data + ((row - base) * store->layout.code_size - skipped));
     }
     return GOSSET_OK;
 }

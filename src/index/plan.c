@@ -12,20 +12,21 @@
  * call. */
 enum { LOOK_AFTER = 1 };
 
-gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
+gosset_status gosset__search_probe(gosset__search *search, const float *latent, const gosset__effort *effort,
                                    uint64_t least, uint32_t rerank, uint32_t k, bool in_bands) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
     const uint32_t cell_count = s->store->layout.cell_count;
-    probe = gosset__search_clamp(probe, 1, cell_count);
+    gosset__effort now = *effort;
+    now.probe = gosset__search_clamp(now.probe, 1, cell_count);
     if (least > s->store->row_count) least = s->store->row_count;
     while (true) {
-        GOSSET_TRY(gosset__search_reserve(s, probe, rerank, k));
+        GOSSET_TRY(gosset__search_reserve(s, now.probe, rerank, k));
         gosset__candidates_query(&s->candidates, latent);
-        gosset__candidates_probe(&s->candidates, probe, reach, in_bands);
-        if (s->candidates.rows_found >= least || (reach == 0 && probe == cell_count)) break;
-        if (reach == 0) probe = probe > cell_count / 2 ? cell_count : 2 * probe;
-        reach = 0;
+        gosset__candidates_probe(&s->candidates, &now, least, in_bands);
+        if (s->candidates.rows_found >= least || (now.reach == 0 && now.probe == cell_count)) break;
+        if (now.reach == 0) now.probe = now.probe > cell_count / 2 ? cell_count : 2 * now.probe;
+        now.reach = 0;
     }
 out:
     return status;
@@ -45,10 +46,10 @@ gosset_status gosset__search_check(const gosset__search *search, const gosset__s
     return GOSSET_OK;
 }
 
-void gosset__search_count_plan(gosset__search *search) {
+void gosset__search_count_plan(gosset__search *search, uint64_t codes) {
     if (search->stats == NULL) return;
     search->stats->cells_probed += search->candidates.cells_kept;
-    search->stats->codes_scanned += search->candidates.rows_found;
+    search->stats->codes_scanned += codes;
 }
 
 uint32_t gosset__search_rerank(const gosset__search *search, const gosset__search_request *request) {
@@ -100,6 +101,7 @@ static void step(gosset__search *s) {
         return;
     }
     p->query = NULL;
+    gosset__search_count_plan(s, s->candidates.rows_compared);
     gosset__search_plan(s, query, &p->rows, query->vector, p->vector_type);
     s->reading_count++;
     gosset__search_settle(s, query);
@@ -127,11 +129,10 @@ static gosset_status begin(gosset__search *s, const gosset__search_request *requ
     const bool early = gosset__search_goes_early(s), on_disk = s->store->code_sums != NULL;
     looks = looks && !on_disk && s->reading_count > 0;
     s->scan.owner = UINT64_MAX; /* the probe takes the place of the query whose codes were scanned last */
-    GOSSET_TRY(gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k,
-                                    early));
-    gosset__search_count_plan(s);
+    GOSSET_TRY(gosset__search_probe(s, request->latent, &request->effort, request->k, rerank, request->k, early));
     gosset__query *query = gosset__search_new_query(s, request);
     if (on_disk) {
+        gosset__search_count_plan(s, s->candidates.rows_found);
         gosset__search_begin_codes(s, query, request, rerank);
     } else {
         memcpy(query->vector, request->vector, s->store->layout.dimension * gosset_type_size(request->vector_type));

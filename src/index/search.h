@@ -6,8 +6,7 @@
 #ifndef GOSSET_INDEX_SEARCH_H
 #define GOSSET_INDEX_SEARCH_H
 
-#include "index/store.h"
-#include "lattice/codec.h"
+#include "index/candidates.h"
 #include <stdbool.h>
 
 typedef struct gosset__search gosset__search; /* one thread's scratch, page buffers and ring */
@@ -49,8 +48,8 @@ typedef struct gosset__search_request {
     const float *latent;     /* the query as the codec sees it: its latent, and its features for residual codes */
     const void *vector;      /* the query itself; both are copied or used up by the call that takes them */
     gosset_type vector_type; /* that of the store, or f32 */
-    uint32_t probe, rerank, k;
-    uint32_t reach;   /* of the probed cells those not remoter (codec.h) are scanned; 0: all */
+    gosset__effort effort;
+    uint32_t rerank, k;
     uint64_t *ids;    /* k; written before the query is reported */
     float *distances; /* k, or NULL */
     uint64_t tag;
@@ -119,10 +118,16 @@ gosset_status gosset__search_event(gosset__search *search, int *event);
 
 /* ---- for calibration (survey.c); nothing may be on its way -------------------------------------------------- */
 
-/** The best `count` candidate rows of those of the `probe` best cells that are within `reach`, best first (ties: lower
- * row), and for each the position of its cell in the probe order. Returns how many. */
-gosset_status gosset__search_candidates(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
-                                        uint32_t count, uint64_t *rows, uint32_t *cell_order, uint32_t *found);
+/** What a search for candidates was about. */
+typedef struct gosset__survey {
+    uint32_t found;               /* candidates */
+    uint32_t looked_at, aimed_at; /* cells: of which leaves were chosen, and codes compared */
+    uint64_t compared;            /* codes */
+} gosset__survey;
+/** The best `count` candidate rows, best first (ties: lower row), and for each the position of its cell in the probe
+ *  order. */
+gosset_status gosset__search_candidates(gosset__search *search, const float *latent, const gosset__effort *effort,
+                                        uint32_t count, uint64_t *rows, uint32_t *cell_order, gosset__survey *survey);
 /** A page by number, read and checked; valid until the next call. */
 gosset_status gosset__search_read_page(gosset__search *search, uint64_t page, const uint8_t **data);
 /** Exact distance of a query to a record's vector. */

@@ -92,7 +92,8 @@ void gosset__search_ask_early(gosset__search *search, gosset__query *query, uint
 /** The query is planned: of pages asked for early those that are not wanted are forgotten. */
 void gosset__search_end_early(gosset__search *search, const gosset__query *query);
 
-void gosset__search_count_plan(gosset__search *search);
+/** `codes`: so many are compared. */
+void gosset__search_count_plan(gosset__search *search, uint64_t codes);
 
 /** Candidate rows, which are used up, become pages to read: those that are not kept. */
 void gosset__search_plan(gosset__search *search, gosset__query *query, gosset__best *rows, const void *vector,
@@ -115,9 +116,8 @@ void gosset__search_free_buffers(gosset__search *search);
 /** Opens its ring anew, with the event of now. Nothing may be in flight. */
 gosset_status gosset__search_open_io(gosset__search *search, uint32_t depth);
 
-/** The cells to scan: of as many as asked for those within `reach` (0: all), or more when they hold fewer than `least`
- *  rows. Reserves room. */
-gosset_status gosset__search_probe(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
+/** The cells to scan: as the effort says, or more when they hold fewer than `least` rows. Reserves room. */
+gosset_status gosset__search_probe(gosset__search *search, const float *latent, const gosset__effort *effort,
                                    uint64_t least, uint32_t rerank, uint32_t k, bool in_bands);
 
 static inline uint32_t gosset__search_clamp(uint32_t value, uint64_t low, uint64_t high) {

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "index/directory.h"
+#include "index/leaves.h"
 #include "index/store_internal.h"
 #include "kernel/kernel.h"
 #include <errno.h>
@@ -178,6 +179,7 @@ void gosset__store_close(gosset__store *store) {
     gosset__free(&env, store->shard_first_page);
     if (store->blocks_locked) munlock(store->blocks, (size_t)store->held.codes);
     gosset__free(&env, store->blocks);
+    gosset__leaves_free(store->leaves, &env);
     gosset__free(&env, store->code_sums);
     gosset__free(&env, store->shard_first_sum);
     gosset__free(&env, store->model);
@@ -419,6 +421,10 @@ static uint32_t find_shard(const uint64_t *firsts, uint32_t count, uint64_t valu
     return low;
 }
 
+uint32_t gosset__store_shard_of(const gosset__store *store, uint64_t row) {
+    return find_shard(store->shard_first_row, store->shard_count, row);
+}
+
 gosset_status gosset__store_check_page(const gosset__store *store, uint64_t page, const uint8_t *data) {
     uint32_t i = find_shard(store->shard_first_page, store->shard_count, page);
     uint64_t inside = page - store->shard_first_page[i];
@@ -428,11 +434,16 @@ gosset_status gosset__store_check_page(const gosset__store *store, uint64_t page
 }
 
 uint64_t gosset__store_page_of(const gosset__store *store, uint64_t row) {
-    uint32_t i = find_shard(store->shard_first_row, store->shard_count, row);
+    const uint32_t i = gosset__store_shard_of(store, row);
     return store->shard_first_page[i] + (row - store->shard_first_row[i]) / store->layout.records_per_page;
 }
 
 uint32_t gosset__store_page_records(const gosset__store *store, uint64_t page) {
     uint32_t i = find_shard(store->shard_first_page, store->shard_count, page);
     return gosset__shard_page_records(&store->shards[i].header, page - store->shard_first_page[i]);
+}
+
+uint64_t gosset__store_page_first(const gosset__store *store, uint64_t page) {
+    const uint32_t i = find_shard(store->shard_first_page, store->shard_count, page);
+    return store->shard_first_row[i] + (page - store->shard_first_page[i]) * store->layout.records_per_page;
 }

@@ -83,7 +83,8 @@ typedef struct gosset__store {
     uint8_t *tails;     /* the second plane */
     uint32_t lead_size; /* a multiple of 4, set before codes are loaded; 0: the whole code */
     uint64_t block_count;
-    int blocks_locked; /* 0, or 1: they stay in memory whatever the kernel needs it for */
+    struct gosset__leaves *leaves; /* of loaded codes; NULL: none (leaves.h) */
+    int blocks_locked;             /* 0, or 1: they stay in memory whatever the kernel needs it for */
     /** Codes on disk: hashes of the page_size bytes from each page of a code section on; shard_count + 1 entries of
      *  where each shard's begin. */
     uint64_t *code_sums, *shard_first_sum;
@@ -129,9 +130,11 @@ void gosset__store_lock_codes(gosset__store *store, char *reason, size_t size);
 
 /** Checks a page as read: checksum seeded by shard and page number. GOSSET_E_CORRUPT names file and offset. */
 gosset_status gosset__store_check_page(const gosset__store *store, uint64_t page, const uint8_t *data);
-/** Page of a row, and the number of records on a page. */
+/** Shard of a row, its page, and the number of records on a page. */
+uint32_t gosset__store_shard_of(const gosset__store *store, uint64_t row);
 uint64_t gosset__store_page_of(const gosset__store *store, uint64_t row);
 uint32_t gosset__store_page_records(const gosset__store *store, uint64_t page);
+uint64_t gosset__store_page_first(const gosset__store *store, uint64_t page); /* the first row on it */
 
 gosset_status gosset__store_verify(const char *directory, const gosset__env *env);
 

@@ -39,12 +39,31 @@ static gosset_status read_chunks(gosset__search *s, gosset__query *query, uint32
     return status;
 }
 
+/* What a scan in memory counts as it goes. */
+static void count_chosen(gosset__candidates *c) {
+    uint64_t row, end;
+    for (uint32_t r = 0; r < c->run_count; r++) {
+        const gosset__rows *run = &c->runs[r];
+        uint32_t leaf = c->store->leaves != NULL ? c->store->leaves->first[run->cell] : 0;
+        gosset__slice slice;
+        for (row = run->first; row < run->end; row = slice.end, leaf += slice.count) {
+            slice = gosset__slice_begin(c->store, row, run->end, leaf);
+            uint64_t leaves =
+                gosset__slice_within(c->store, c->codec, &slice, run->cell,
+                                     gosset__codec_view(c->codec, c->query, run->cell), gosset__margin(run->margin));
+            c->slices_chosen += leaves != 0;
+            for (uint64_t first; gosset__slice_rows(&slice, &leaves, &first, &end);) c->rows_compared += end - first;
+        }
+    }
+}
+
 /* The same of codes on disk. Nothing else is in flight. */
 static gosset_status scan_on_disk(gosset__search *s, const float *latent, uint32_t wanted, gosset__best *best) {
     const gosset__store *store = s->store;
     gosset_status status = GOSSET_OK;
     gosset__query *query = s->queries;
     uint32_t count;
+    count_chosen(&s->candidates);
     gosset__codes_begin(query, &s->candidates, latent, wanted);
     s->scan.owner = query->number;
     do {
@@ -66,26 +85,29 @@ static gosset_status scan_on_disk(gosset__search *s, const float *latent, uint32
     return status;
 }
 
-gosset_status gosset__search_candidates(gosset__search *search, const float *latent, uint32_t probe, uint32_t reach,
-                                        uint32_t count, uint64_t *rows, uint32_t *cell_order, uint32_t *found) {
+gosset_status gosset__search_candidates(gosset__search *search, const float *latent, const gosset__effort *effort,
+                                        uint32_t count, uint64_t *rows, uint32_t *cell_order, gosset__survey *survey) {
     gosset_status status = GOSSET_OK;
     gosset__search *s = search;
     gosset__best best;
-    *found = 0;
+    const gosset__candidates *c = &search->candidates;
+    *survey = (gosset__survey){.found = 0};
     GOSSET_REQUIRE(gosset__search_in_flight(s) == 0, GOSSET_E_BUSY, "candidates: queries are in flight");
     count = gosset__search_clamp(count, 1, s->store->row_count > 0 ? s->store->row_count : 1);
-    GOSSET_TRY(gosset__search_probe(s, latent, probe, reach, 0, count, 1, false));
+    GOSSET_TRY(gosset__search_probe(s, latent, effort, 0, count, 1, false));
     if (s->store->code_sums != NULL)
         GOSSET_TRY(scan_on_disk(s, latent, count, &best));
     else
         gosset__candidates_scan(&s->candidates, count, &best);
+    *survey =
+        (gosset__survey){.found = (uint32_t)best.count, .aimed_at = c->slices_chosen, .compared = c->rows_compared};
+    if (s->store->leaves != NULL && effort->leaf_reach > 0) survey->looked_at = c->cells_kept;
     gosset__ranked_sort(best.items, best.count);
     order_cells(s);
     for (size_t i = 0; i < best.count; i++) {
         rows[i] = best.items[i].id;
         cell_order[i] = order_of_row(s, rows[i]);
     }
-    *found = (uint32_t)best.count;
 out:
     return status;
 }

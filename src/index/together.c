@@ -72,16 +72,14 @@ static gosset_status gather(gosset__search *s, const gosset__search_request *req
                             const gosset__search_sink *sink, bool *taken) {
     gosset_status status = gosset__search_check(s, request);
     if (status != GOSSET_OK) return status;
-    status =
-        gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank, request->k, false);
+    status = gosset__search_probe(s, request->latent, &request->effort, request->k, rerank, request->k, false);
     if (status == GOSSET_E_BUSY) { /* its cells were so empty that it needs more of them than planned for */
         gosset__search_together_end(s, sink);
-        status = gosset__search_probe(s, request->latent, request->probe, request->reach, request->k, rerank,
-                                      request->k, false);
+        status = gosset__search_probe(s, request->latent, &request->effort, request->k, rerank, request->k, false);
     }
     if (status != GOSSET_OK) return status;
     *taken = gosset__batch_gather(&s->batch, &s->candidates, request->latent, rerank);
-    if (*taken) gosset__search_count_plan(s);
+    if (*taken) gosset__search_count_plan(s, s->candidates.rows_compared); /* of its best cell */
     return GOSSET_OK;
 }
 
@@ -92,7 +90,7 @@ gosset_status gosset__search_together(gosset__search *search, const gosset__sear
     meanwhile reading = {s, sink};
     const uint64_t started = gosset__nanoseconds(), reading_ns = s->stats != NULL ? s->stats->io_ns : 0;
     const uint32_t rerank = gosset__search_rerank(s, &requests[0]);
-    const uint32_t probe = gosset__search_clamp(requests[0].probe, 1, s->store->layout.cell_count);
+    const uint32_t probe = gosset__search_clamp(requests[0].effort.probe, 1, s->store->layout.cell_count);
     const uint32_t k = requests[0].k, most = gosset__together_most(count);
     bool taken = true;
     *planned = 0;
@@ -104,6 +102,7 @@ gosset_status gosset__search_together(gosset__search *search, const gosset__sear
         if (++*planned % LOOK_AFTER == 0) look_now(&reading);
     }
     gosset__batch_scan(&s->batch, &s->candidates, look_now, &reading);
+    if (s->stats != NULL) s->stats->codes_scanned += s->batch.rows_compared;
     gosset__search_together_end(s, sink);
     gosset__batch_keep(&s->batch, &s->candidates);
     memcpy(s->planned.requests, requests, *planned * sizeof *requests);

@@ -4,7 +4,7 @@
  *
  * One block, every part on its own cache line, by what its size follows from:
  *   - the codec: what it makes of a query;
- *   - probe: cells, remoteness, runs, order; cells of the index: cell bits and words;
+ *   - probe: cells, remoteness, runs, order; cells of the index: cell bits, words and margins;
  *   - rows of a scan: whole, scores, positions, segments; rerank: items of rows; dimension: the converted record;
  *   - page buffers: reads, done, free buffers, buffer pages;
  *   - queries in flight: queries, and for each of them pages (rerank), its vector (dimension) and items of records (k).
@@ -42,6 +42,7 @@ static void draw_candidates(gosset__search *s, carver *at, const gosset__search_
     c->runs = carve(at, room->probe, sizeof *c->runs);
     c->cell_bits = carve(at, gosset__cell_bit_words(cell_count), sizeof *c->cell_bits);
     c->cell_words = carve(at, gosset__cell_summary_words(cell_count), sizeof *c->cell_words);
+    c->margins = carve(at, cell_count, sizeof *c->margins);
     c->whole = carve(at, GOSSET__SCAN_PIECE * GOSSET__SCAN_BLOCK, c->store->layout.code_size);
     c->scores = carve(at, GOSSET__SCAN_ROWS, sizeof *c->scores);
     c->positions = carve(at, GOSSET__SCAN_ROWS, sizeof *c->positions);

@@ -41,6 +41,7 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
     gosset__codec_split(codec);
+    gosset__codec_make_leaves(codec);
     GOSSET_TRY(gosset__codec_make_turnings(codec));
     GOSSET_TRY(gosset__codec_make_sketches(codec));
     *out = codec;
@@ -319,19 +320,19 @@ size_t gosset__codec_aims_size(void) {
     return GOSSET__SCAN_MANY * sizeof(gosset__aim);
 }
 
-void gosset__codec_aim_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
-                            gosset__aim *aims) {
-    for (uint32_t i = 0; i < count; i++) codec->ops->aim(codec, views[i], cell, &aims[i]);
+void gosset__codec_aim_one(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aims,
+                           uint32_t which) {
+    codec->ops->aim(codec, view, cell, &aims[which]);
 }
 
-void gosset__codec_scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, const uint8_t *blocks,
-                             size_t block_count, int32_t *scores, size_t stride) {
-    codec->ops->scan_many(codec, aims, count, false, blocks, block_count, scores, stride);
+void gosset__codec_scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t members,
+                             const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
+    codec->ops->scan_many(codec, aims, members, false, blocks, block_count, scores, stride);
 }
 
-void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count,
+void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t members,
                                    const uint8_t *leads, size_t block_count, int32_t *bounds, size_t stride) {
-    codec->ops->scan_many(codec, aims, count, true, leads, block_count, bounds, stride);
+    codec->ops->scan_many(codec, aims, members, true, leads, block_count, bounds, stride);
 }
 
 void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,

@@ -95,6 +95,8 @@ const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query);
 typedef struct gosset__remoteness {
     uint32_t distance, score;
 } gosset__remoteness;
+/** Of one cell what its score lacks, as in its remoteness. */
+uint32_t gosset__codec_lacks(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell);
 void gosset__codec_remoteness(const gosset__codec *codec, const gosset__codec_query *query, const uint32_t *cells,
                               uint32_t count, gosset__remoteness *out);
 
@@ -131,16 +133,43 @@ void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_qu
 void gosset__codec_scan_leads(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
                               const uint8_t *leads, size_t block_count, int32_t *bounds);
 
-/** The same for up to GOSSET__SCAN_MANY queries, aimed at one cell by their views: scores of query q are at scores +
- *  q * stride. `aims`: gosset__codec_aims_size() bytes, 64-byte aligned; the views must outlive it. */
+/** The same for up to GOSSET__SCAN_MANY queries, aimed at one cell by their views. Those of them are compared whose
+ * bits are in `members`: scores of the j-th are at scores + j * stride. `aims`: gosset__codec_aims_size() bytes,
+ * 64-byte aligned; the views must outlive it. */
 typedef struct gosset__aim gosset__aim;
 size_t gosset__codec_aims_size(void);
-void gosset__codec_aim_many(const gosset__codec *codec, const void *const *views, uint32_t count, uint32_t cell,
-                            gosset__aim *aims);
-void gosset__codec_scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, const uint8_t *blocks,
-                             size_t block_count, int32_t *scores, size_t stride);
-void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count,
+void gosset__codec_aim_one(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aims,
+                           uint32_t which);
+void gosset__codec_scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t members,
+                             const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
+void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t members,
                                    const uint8_t *leads, size_t block_count, int32_t *bounds, size_t stride);
+/**
+ * Leaves: codes of one cell that lie near each other, a page's in the index. A sketch says where they lie on average in
+ * the first places: 4 bits each, in the block layout of the scan, and their squared length. Which are worth comparing
+ * code by code follows from it, for a query that is aimed at the cell.
+ */
+enum { GOSSET__LEAF_PLACES = 32, GOSSET__LEAVES_MAX = 64 };
+typedef struct gosset__leaf_sketches {
+    uint8_t *blocks; /* of 16 leaves, 8 bytes each place */
+    float *squares;
+    float *steps; /* what a level of 1 stands for */
+} gosset__leaf_sketches;
+/** Places of a sketch, a multiple of 8; 0: codes have none. */
+uint32_t gosset__codec_leaf_places(const gosset__codec *codec);
+/** Adds what a packed code stands for to a sum for each place. */
+void gosset__codec_leaf_add(const gosset__codec *codec, const uint8_t *code, float *sums);
+/** The sketch of leaf number `leaf`, of the mean of its codes. */
+void gosset__codec_leaf_set(const gosset__codec *codec, const float *mean, uint64_t leaf,
+                            gosset__leaf_sketches *leaves);
+/** By how much squared distances of a query from leaves [first, first + count) of a cell, at most GOSSET__LEAVES_MAX,
+ *  exceed that from the cell's centroid. `view`: of the query, for the cell's group. */
+void gosset__codec_leaf_distances(const gosset__codec *codec, const void *view, uint32_t cell,
+                                  const gosset__leaf_sketches *leaves, uint64_t first, uint32_t count,
+                                  float *distances);
+/** Says that this will be asked soon. */
+void gosset__codec_leaf_prefetch(const gosset__codec *codec, uint32_t cell);
+
 /** Of them, for query `which` alone. */
 void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,
                             size_t block_count, int32_t *scores);

@@ -38,7 +38,7 @@ typedef struct gosset__code_ops {
                        int32_t *scores);
     void (*scan_leads)(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *leads, size_t block_count,
                        int32_t *bounds);
-    void (*scan_many)(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, bool leads,
+    void (*scan_many)(const gosset__codec *codec, const gosset__aim *aims, uint32_t members, bool leads,
                       const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 } gosset__code_ops;
 
@@ -53,8 +53,10 @@ struct gosset__codec {
     const gosset__kernels *kernels;
     uint32_t dimension; /* of rows: latent, and with a residual the features behind it */
     uint32_t code_size, lead_size, cell_count;
-    size_t scratch_count; /* integers the cell lattice needs to score all points */
-    gosset__windows lead; /* of a residual: the code of the first words */
+    size_t scratch_count;  /* integers the cell lattice needs to score all points */
+    gosset__windows lead;  /* of a residual: the code of the first words */
+    gosset__windows first; /* likewise, of those a leaf looks at */
+    uint32_t leaf_places;
     void *turning_memory; /* of a residual with groups: their axes in bytes, for queries */
     size_t turning_size;
     int8_t *sketches; /* of a residual: the cells' centroids (codec_remote.c) */
@@ -89,6 +91,9 @@ uint32_t gosset__codec_settle(const gosset__codec *codec, const float *row);
 
 /** How much of a code bounds its score (codec_windows.c). */
 void gosset__codec_split(gosset__codec *codec);
+
+/** How much of a code leaves look at; after gosset__codec_split. */
+void gosset__codec_make_leaves(gosset__codec *codec);
 
 /** The axes of groups in bytes, for the views of queries. */
 gosset_status gosset__codec_make_turnings(gosset__codec *codec);

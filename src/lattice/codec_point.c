@@ -60,10 +60,11 @@ static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const
 }
 
 /* The points of all cells are of one length: inner products compare as they are. */
-static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, bool leads,
+static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t members, bool leads,
                       const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     (void)leads;
-    for (uint32_t i = 0; i < count; i++) scan_aimed(codec, &aims[i], blocks, block_count, scores + i * stride);
+    for (; members != 0; members &= members - 1, scores += stride)
+        scan_aimed(codec, &aims[__builtin_ctz(members)], blocks, block_count, scores);
 }
 
 const gosset__code_ops gosset__code_point = {encode, decode, block,      query_size, subject_set, query_size,

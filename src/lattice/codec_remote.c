@@ -108,6 +108,10 @@ void gosset__codec_remoteness(const gosset__codec *codec, const gosset__codec_qu
     }
 }
 
+uint32_t gosset__codec_lacks(const gosset__codec *codec, const gosset__codec_query *query, uint32_t cell) {
+    return codec->sketches == NULL ? 0 : (uint32_t)(GOSSET__CELL_SCORE_END - query->scores[cell]) * STEPS_OF_SCORE;
+}
+
 static uint32_t nearest_cell(const gosset__codec *codec, const float *row) {
     int8_t point[GOSSET__LATTICE_MAX_DIMENSION];
     gosset__wide rank;

@@ -252,19 +252,24 @@ static void scan_leads(const gosset__codec *codec, const gosset__aim *aim, const
                                  is_split(codec) ? &aim->lead : &aim->rest, bounds);
 }
 
-static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t count, bool leads,
+static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t members, bool leads,
                       const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     const gosset__kernels *kernels = codec->kernels;
     const bool split = leads && is_split(codec);
     const gosset__windows *code = split ? &codec->lead : &codec->residual->windows;
     gosset__window_query queries[GOSSET__SCAN_MANY];
-    for (uint32_t i = 0; i < count; i++) queries[i] = split ? aims[i].lead : aims[i].rest;
+    uint32_t count = 0;
+    for (uint32_t left = members; left != 0; left &= left - 1) {
+        const gosset__aim *aim = &aims[__builtin_ctz(left)];
+        queries[count++] = split ? aim->lead : aim->rest;
+    }
     if (count > 1 && kernels->scan_windows_many != NULL)
         kernels->scan_windows_many(blocks, block_count, code, queries, count, scores, stride);
     else
         for (uint32_t i = 0; i < count; i++)
             kernels->scan_windows(blocks, block_count, code, &queries[i], scores + i * stride);
-    for (uint32_t i = 0; i < count && !leads; i++) lower(codec, &aims[i], blocks, block_count, scores + i * stride);
+    for (; members != 0 && !leads; members &= members - 1, scores += stride)
+        lower(codec, &aims[__builtin_ctz(members)], blocks, block_count, scores);
 }
 
 const gosset__code_ops gosset__code_windows = {encode, decode, block,      subject_size, subject_set, view_size,

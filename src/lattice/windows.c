@@ -206,6 +206,22 @@ static void read_values(const gosset__windows *code, const uint8_t *from, float 
     }
 }
 
+void gosset__windows_add_first(const gosset__windows *code, const uint8_t *from, uint32_t places, float *sums) {
+    const float gain = code->gains[from[0] & 15];
+    uint32_t before[4] = {0};
+    for (uint32_t k = 0, i = 0; k < GOSSET__WINDOW_CLASSES; k++) {
+        const float unit = gain * code->steps[k];
+        for (uint32_t h = 0, stride = 4u >> k; h < code->words[k] && i < places; h++, from += 4, i += 32 / stride)
+            for (uint32_t j = 0; j < 4; j++) {
+                const uint32_t bits = (uint32_t)from[j] << 8 | before[j];
+                for (uint32_t p = 0, at = i + j; p < 8 / stride && at < places; p++, at += 4)
+                    if (at > 0)
+                        sums[at] += unit * (float)gosset__window_level(code, k, bits >> (stride * (p + 1)) & 255);
+                before[j] = bits >> 8;
+            }
+    }
+}
+
 void gosset__windows_leave(const gosset__windows *code, const uint8_t *from, float *x) {
     const uint32_t distinct = gosset__windows_distinct(code), places = gosset__windows_places(code);
     float values[MAX_PLACES], along = 0, square = 0;

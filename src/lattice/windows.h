@@ -47,6 +47,10 @@ void gosset__windows_encode(const gosset__kernels *kernels, const gosset__window
 /** The window of every place of a code; at the first place, 16 times the gain's number. */
 void gosset__windows_read(const gosset__windows *code, const uint8_t *from, uint8_t *windows);
 
+/** Adds to the first `places` of sums, one float per place, what a code stands for there over the root of the weight:
+ * the levels' values alone, 0 at the gain's. */
+void gosset__windows_add_first(const gosset__windows *code, const uint8_t *from, uint32_t places, float *sums);
+
 /** Writes into x, one float per place, what its code was to say at its repeats. */
 void gosset__windows_leave(const gosset__windows *code, const uint8_t *from, float *x);
 

@@ -9,14 +9,19 @@
 #include <stdio.h>
 
 static const gosset__calibration sample = {
-    {{1, 3, {{0.80, 5, 8, 6, 1000, 0}, {0.95, 15, 20, 15, 2000, 0}, {0.99, 40, 60, 50, 3000, 0}}},
-     {10,
-      4,
-      {{0.80, 10, 20, 12, 4000, 0},
-       {0.90, 20, 30, 20, 5000, 0},
-       {0.95, 40, 60, 41, 6000, 0},
-       {0.99, 80, 200, 130, 7000, 0}}},
-     {100, 2, {{0.90, 40, 150, 90, 8000, 0}, {0.99, 160, 800, 500, 9000, 0}}}}};
+    .tables = {{1,
+                3,
+                {{0.80, {5, 1000, 1100}, 8, 6}, {0.95, {15, 2000, 2200}, 20, 15}, {0.99, {40, 3000, 3300}, 60, 50}}},
+               {10,
+                4,
+                {{0.80, {10, 4000, 4400}, 20, 12},
+                 {0.90, {20, 5000, 5500}, 30, 20},
+                 {0.95, {40, 6000, 6600}, 60, 41},
+                 {0.99, {80, 7000, 7700}, 200, 130}}},
+               {100, 2, {{0.90, {40, 8000, 8800}, 150, 90}, {0.99, {160, 9000, 9900}, 800, 500}}}},
+    .whole = {{1, 1, {{0.95, {9, 2000, 0}, 20, 15}}},
+              {10, 2, {{0.90, {12, 5000, 0}, 30, 20}, {0.95, {24, 6000, 0}, 60, 41}}},
+              {100, 1, {{0.90, {30, 8000, 0}, 150, 90}}}}};
 
 START_TEST(test_bytes_survive_and_damage_does_not) {
     gosset__env env = default_env(1);
@@ -46,26 +51,27 @@ START_TEST(test_bytes_survive_and_damage_does_not) {
 END_TEST
 
 START_TEST(test_plans_rise_with_recall_and_k) {
-    const gosset__extent extent = {1000000, 35000, 16192};
+    const gosset__extent extent = {1000000, 35000, 16192, 1};
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) /* the entries themselves are kept */
         for (uint32_t i = 0; i < sample.tables[t].entry_count; i++) {
             const gosset__calibration_entry *entry = &sample.tables[t].entries[i];
             gosset__calibration_entry plan =
                 gosset__calibration_plan(&sample, &extent, entry->recall, sample.tables[t].k);
-            ck_assert_uint_eq(plan.probe, entry->probe);
+            ck_assert_uint_eq(plan.effort.probe, entry->effort.probe);
             ck_assert_uint_eq(plan.rerank, entry->rerank);
             ck_assert_double_eq(plan.pages, entry->pages);
-            ck_assert_uint_eq(plan.reach, entry->reach);
+            ck_assert_uint_eq(plan.effort.reach, entry->effort.reach);
+            ck_assert_uint_eq(plan.effort.leaf_reach, entry->effort.leaf_reach);
         }
     const uint32_t ks[] = {1, 2, 10, 11, 100, 101, 1024};
     for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
         gosset__calibration_entry last = {0};
         for (double recall = 0.001; recall < 1; recall += 0.001) {
             gosset__calibration_entry plan = gosset__calibration_plan(&sample, &extent, recall, ks[i]);
-            ck_assert_uint_ge(plan.probe, last.probe);
+            ck_assert_uint_ge(plan.effort.probe, last.effort.probe);
             ck_assert_uint_ge(plan.rerank, last.rerank);
             ck_assert_uint_ge(plan.rerank, ks[i]);
-            ck_assert_uint_le(plan.probe, extent.cells);
+            ck_assert_uint_le(plan.effort.probe, extent.cells);
             last = plan;
         }
     }
@@ -73,28 +79,47 @@ START_TEST(test_plans_rise_with_recall_and_k) {
         gosset__calibration_entry last = {0};
         for (uint32_t k = 1; k <= 1024; k++) {
             gosset__calibration_entry plan = gosset__calibration_plan(&sample, &extent, recall, k);
-            ck_assert_uint_ge(plan.probe, last.probe);
+            ck_assert_uint_ge(plan.effort.probe, last.effort.probe);
             ck_assert_uint_ge(plan.rerank, last.rerank);
             last = plan;
         }
     }
     gosset__calibration_entry most = gosset__calibration_plan(&sample, &extent, nextafter(1, 0), 1024);
     ck_assert_uint_le(most.rerank, extent.rows);
-    ck_assert_uint_le(most.probe, extent.cells);
+    ck_assert_uint_le(most.effort.probe, extent.cells);
+}
+END_TEST
+
+START_TEST(test_leaves_have_settings_of_their_own) {
+    const gosset__extent with = {1000000, 35000, 16192, 1}, without = {1000000, 35000, 16192, 0};
+    gosset__calibration plain = sample;
+    memcpy(plain.tables, sample.whole, sizeof plain.tables);
+    ck_assert_int_eq(gosset__calibration_wants_leaves(&sample), 1);
+    ck_assert_int_eq(gosset__calibration_wants_leaves(&plain), 0);
+    const gosset__calibration_entry chosen = gosset__calibration_plan(&sample, &with, 0.95, 10);
+    ck_assert_uint_eq(chosen.effort.probe, 40);
+    ck_assert_uint_eq(chosen.effort.leaf_reach, 6600);
+    for (uint32_t k = 1; k < 200; k++) {
+        const gosset__calibration_entry whole = gosset__calibration_plan(&sample, &without, 0.95, k);
+        ck_assert_uint_eq(whole.effort.leaf_reach, 0);
+        ck_assert_uint_gt(whole.effort.reach, 0);
+        ck_assert_uint_ge(whole.effort.probe, 9);
+    }
+    ck_assert_uint_eq(gosset__calibration_plan(&sample, &without, 0.95, 10).effort.probe, 24);
 }
 END_TEST
 
 START_TEST(test_without_a_table) {
     const gosset__calibration none = {0};
-    const gosset__extent small = {900, 40, 500}, large = {100000, 4000, 500}, empty = {0, 0, 500};
+    const gosset__extent small = {900, 40, 500, 0}, large = {100000, 4000, 500, 0}, empty = {0, 0, 500, 1};
     gosset__calibration_entry plan = gosset__calibration_plan(&none, &small, 0.5, 10);
-    ck_assert_uint_eq(plan.probe, 500);
+    ck_assert_uint_eq(plan.effort.probe, 500);
     ck_assert_uint_eq(plan.rerank, 900);
     plan = gosset__calibration_plan(&none, &large, 0.95, 10);
-    ck_assert_uint_eq(plan.probe, 500);
+    ck_assert_uint_eq(plan.effort.probe, 500);
     ck_assert_uint_ge(plan.rerank, 100);
     plan = gosset__calibration_plan(&none, &empty, 0.95, 10);
-    ck_assert_uint_ge(plan.probe, 1);
+    ck_assert_uint_ge(plan.effort.probe, 1);
     ck_assert_uint_ge(plan.rerank, 1);
 }
 END_TEST
@@ -246,6 +271,7 @@ TCase *case_calibration(void) {
     TCase *tcase = tcase_create("calibration");
     tcase_add_test(tcase, test_bytes_survive_and_damage_does_not);
     tcase_add_test(tcase, test_plans_rise_with_recall_and_k);
+    tcase_add_test(tcase, test_leaves_have_settings_of_their_own);
     tcase_add_test(tcase, test_without_a_table);
     tcase_add_test(tcase, test_truth_of_parts_is_that_of_the_whole);
     tcase_add_loop_test(tcase, test_targets_are_met, 0, 5);

@@ -74,8 +74,8 @@ START_TEST(test_lines_add_up) {
     ck_ok(gosset_index_memory(index, NULL, WORLD_K, &info));
     ck_assert_uint_eq(counts.bytes, held);
     ck_assert_uint_eq(info.index, held);
-    ck_assert_uint_eq(info.codes + info.cells + info.network + info.centroids + info.turns + info.model_rest +
-                          info.pages + info.rest,
+    ck_assert_uint_eq(info.codes + info.leaves + info.cells + info.network + info.centroids + info.turns +
+                          info.model_rest + info.pages + info.rest,
                       info.index);
     ck_assert_uint_ge(info.codes, WORLD_BASE * 16);
     ck_assert_uint_eq(info.pages > 0, strcmp(config.io, "memory") == 0);

@@ -95,7 +95,7 @@ static void measure(bench *self, gosset__search *search, const char *io, uint32_
         const gosset__search_request request = {.latent = self->latents + i * LATENT,
                                                 .vector = self->vectors + i * DIMENSION,
                                                 .vector_type = GOSSET_U8,
-                                                .probe = probe,
+                                                .effort = {.probe = probe},
                                                 .rerank = rerank,
                                                 .k = 10,
                                                 .ids = ids,

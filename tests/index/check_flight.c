@@ -287,7 +287,7 @@ START_TEST(large_cells_are_read_in_chunks) {
     ck_assert_uint_gt(stats.code_bytes, stats.code_reads * 4096);
     float row[ROW]; /* everything: more chunks than there are buffers */
     gosset__search_request all = nth(0, row);
-    all.probe = ALL;
+    all.effort.probe = ALL;
     fly(search, true, outcomes, sentences);
     stats = (gosset__search_stats){0};
     ck_assert_int_eq(gosset__search_run(search, &all), GOSSET_OK);

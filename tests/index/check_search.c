@@ -196,7 +196,8 @@ START_TEST(candidates_are_the_best_codes_of_the_probed_cells) {
         .type = GOSSET_I8, .dimension = 24, .count = 6000, .shard_size = 50000, .residual = _i};
     gosset__ranked *expected = malloc(options.count * sizeof *expected);
     uint64_t *rows = malloc(options.count * sizeof *rows);
-    uint32_t *order = malloc(options.count * sizeof *order), found;
+    uint32_t *order = malloc(options.count * sizeof *order);
+    gosset__survey survey;
     fixture_build(&data, &options);
     fixture_open(&data, "memory");
     gosset__search *search = new_search();
@@ -205,10 +206,11 @@ START_TEST(candidates_are_the_best_codes_of_the_probed_cells) {
             for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
                 float latent[ROW];
                 fixture_row(&data, fixture_query(&data, q), latent);
-                ck_assert_int_eq(
-                    gosset__search_candidates(search, latent, probes[p], 0, counts[c], rows, order, &found), GOSSET_OK);
-                ck_assert_uint_eq(found, plain_candidates(latent, probes[p], counts[c], expected));
-                for (uint32_t i = 0; i < found; i++) {
+                const gosset__effort effort = {.probe = probes[p]};
+                ck_assert_int_eq(gosset__search_candidates(search, latent, &effort, counts[c], rows, order, &survey),
+                                 GOSSET_OK);
+                ck_assert_uint_eq(survey.found, plain_candidates(latent, probes[p], counts[c], expected));
+                for (uint32_t i = 0; i < survey.found; i++) {
                     ck_assert_uint_eq(rows[i], expected[i].id);
                     ck_assert_uint_eq(order[i], expected[i].zero);
                 }

@@ -1,5 +1,5 @@
 gosset_test(index_search SOURCES search_main.c check_io.c check_topk.c check_cache.c check_search.c check_flight.c
-  check_together.c check_early.c check_turns.c
+  check_together.c check_early.c check_turns.c check_leaves.c
   check_seccomp.c search_fixture.c ../support/support.c LAYERS base kernel lattice index LABELS quick)
 
 add_executable(bench_search bench_search.c)

@@ -150,21 +150,33 @@ void fixture_build(fixture *self, const fixture_options *options) {
 }
 
 static void block(const void *context, const uint8_t *codes, size_t count, uint8_t *out) {
-    gosset__codec_block(context, codes, count, out);
+    gosset__leaves_maker *maker = (gosset__leaves_maker *)context;
+    gosset__leaves_take(maker, codes, count);
+    gosset__codec_block(maker->codec, codes, count, out);
+}
+
+static gosset_status pass(void *context, const uint8_t *codes, size_t count) {
+    gosset__leaves_take(context, codes, count);
+    return GOSSET_OK;
 }
 
 void fixture_open(fixture *self, const char *io) {
+    gosset__leaves_maker maker;
     fixture_close(self);
     ck_assert_msg(gosset__store_open(&self->store, temp_path(self->directory, "index"), io, &self->env) == GOSSET_OK,
                   "%s", gosset_last_error());
     self->store->lead_size = gosset__codec_lead_size(self->codec);
-    ck_assert_int_eq(gosset__store_load_codes(self->store, block, self->codec), GOSSET_OK);
+    ck_assert_int_eq(gosset__leaves_begin(&maker, self->store, self->codec), GOSSET_OK);
+    ck_assert_int_eq(gosset__store_load_codes(self->store, block, &maker), GOSSET_OK);
 }
 
 void fixture_open_on_disk(fixture *self, const char *io) {
+    gosset__leaves_maker maker;
     fixture_close(self);
     ck_assert_msg(gosset__store_open(&self->store, temp_path(self->directory, "index"), io, &self->env) == GOSSET_OK,
                   "%s", gosset_last_error());
+    ck_assert_int_eq(gosset__leaves_begin(&maker, self->store, self->codec), GOSSET_OK);
+    ck_assert_int_eq(gosset__store_pass_codes(self->store, pass, &maker), GOSSET_OK);
     ck_assert_msg(gosset__store_leave_codes(self->store, io) == GOSSET_OK, "%s", gosset_last_error());
     ck_assert_ptr_null(self->store->blocks);
 }
@@ -245,7 +257,7 @@ gosset__search_request fixture_request(const fixture *self, size_t query, float 
     return (gosset__search_request){.latent = row,
                                     .vector = fixture_query(self, query),
                                     .vector_type = self->type,
-                                    .probe = probe,
+                                    .effort = {.probe = probe},
                                     .rerank = rerank,
                                     .k = k,
                                     .ids = ids,

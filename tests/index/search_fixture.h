@@ -42,7 +42,7 @@ typedef struct fixture_options {
 void fixture_build(fixture *self, const fixture_options *options);
 /** From here on the codec and new searchers use these kernels. */
 void fixture_use(fixture *self, const gosset__kernels *kernels);
-/** Opens the store with a backend, in place of the one that was open. */
+/** Opens the store with a backend, in place of the one that was open; leaves are at hand for codes that have them. */
 void fixture_open(fixture *self, const char *io);
 /** Likewise, with the codes left on disk. */
 void fixture_open_on_disk(fixture *self, const char *io);

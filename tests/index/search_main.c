@@ -13,6 +13,7 @@ int main(void) {
     srunner_add_suite(runner, together_suite());
     srunner_add_suite(runner, early_suite());
     srunner_add_suite(runner, turns_suite());
+    srunner_add_suite(runner, leaves_suite());
     srunner_add_suite(runner, seccomp_suite()); /* last: with CK_FORK=no its filters stay */
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

@@ -12,6 +12,7 @@ Suite *flight_suite(void);
 Suite *together_suite(void);
 Suite *early_suite(void);
 Suite *turns_suite(void);
+Suite *leaves_suite(void);
 Suite *seccomp_suite(void);
 
 /** Whether this machine lets a program open a ring and read through it. Without, the program reports a skip. */
