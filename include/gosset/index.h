@@ -136,7 +136,8 @@ typedef struct gosset_search_options {
     uint32_t in_flight; /* queries under way at once, 1..256; 0 = 16. See gosset_searcher_search and _submit */
     uint64_t cache;     /* bytes of pages this searcher keeps, once read and checked, for queries to come; 0 = none */
     uint32_t reach; /* with probe: visited cells that promise less are passed over; 0 = none. A calibration's measure */
-    uint32_t leaf_reach; /* with reach: pages of those cells whose vectors lie farther off are passed over; likewise */
+    uint32_t leaf_reach; /* with reach: runs of 32 vectors of those cells that lie farther off are passed over;
+                          * likewise. Of no effect where gosset_memory_info.leaves is 0 */
 } gosset_search_options;
 
 GOSSET_API GOSSET_CHECK_RESULT gosset_status gosset_searcher_create(gosset_searcher **out, const gosset_index *index,

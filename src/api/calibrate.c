@@ -52,6 +52,7 @@ typedef struct scratch {
     seen *table;      /* TABLE_SIZE */
 } scratch;
 
+_Static_assert(GOSSET__TRUTH_K <= 16, "bits of job.covered");
 typedef struct job {
     const gosset__calibrate_config *config;
     gosset__env env;
@@ -263,17 +264,22 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* Of a leaf nearer than all centroids the need is less than their least distance. */
+static uint32_t relative(uint32_t need, uint32_t least) {
+    const int64_t reach = (int64_t)need - least + GOSSET__LEAF_REACH_ZERO;
+    return reach < 1 ? 1 : reach < UINT32_MAX ? (uint32_t)reach : UINT32_MAX;
+}
+
 /* As cells, so leaves: what they may lose of the true neighbours is a part of what the cells have lost. */
 static void choose_leaf_reach(job *j) {
-    for (uint32_t p = 0; p < j->probe_count; p++) {
+    for (uint32_t p = 0; p < j->probe_count && j->config->store->leaves != NULL; p++) {
         size_t count = 0;
         for (size_t q = 0; q < j->queries; q++)
             for (size_t t = 0; t < GOSSET__TRUTH_K; t++)
                 if (j->covered[q * GRID_MAX + p] >> t & 1)
-                    j->needed[count++] =
-                        j->needs[q * GOSSET__TRUTH_K + t] - j->least[q * GRID_MAX + p] + GOSSET__LEAF_REACH_ZERO;
+                    j->needed[count++] = relative(j->needs[q * GOSSET__TRUTH_K + t], j->least[q * GRID_MAX + p]);
         const double lost = leaf_losses * (double)(j->queries * GOSSET__TRUTH_K - count);
-        if (j->config->store->leaves == NULL || j->reach[p] == 0 || !(lost < (double)count)) continue;
+        if (j->reach[p] == 0 || !(lost < (double)count)) continue;
         qsort(j->needed, count, sizeof *j->needed, ascending);
         j->leaf_reach[p] = j->needed[count - 1 - (size_t)lost];
     }
@@ -465,7 +471,8 @@ gosset_status gosset__calibrate(gosset__calibration *out, const gosset__calibrat
     j.depth_count = make_grid(j.depths, 1.06, 1, j.depth_limit[0]);
     GOSSET_TRY(allocate(&j));
     GOSSET_TRY(gosset__locator_create(&j.locator, config->store, config->codec, config->truth, j.places, env));
-    if ((store->row_count + GOSSET__SCAN_BLOCK) * store->layout.code_size <= config->memory)
+    const uint64_t codes = (store->row_count + GOSSET__SCAN_BLOCK) * store->layout.code_size;
+    if (codes + gosset__leaves_size(store, config->codec) <= config->memory)
         GOSSET_TRY(gosset__locator_load(j.locator));
     else
         GOSSET_TRY(gosset__locator_leave(j.locator));

@@ -81,9 +81,9 @@ gosset_status gosset__calibration_store(const gosset__calibration *calibration, 
     return GOSSET_OK;
 }
 
-/* Moves *at past one table that lies before `end`. */
+/* Moves *at past one table that lies before `end`; `whole`: it knows no leaves. */
 static gosset_status load_table(gosset__calibration_table *table, const uint8_t **at, const uint8_t *end, uint32_t k,
-                                const char *name) {
+                                int whole, const char *name) {
     const uint8_t *p = *at;
     if (end - p < TABLE_SIZE || gosset__load32(p) != k || gosset__load32(p + 4) > GOSSET__CALIBRATION_ENTRIES_MAX ||
         end - p - TABLE_SIZE < (ptrdiff_t)gosset__load32(p + 4) * ENTRY_SIZE)
@@ -100,7 +100,8 @@ static gosset_status load_table(gosset__calibration_table *table, const uint8_t 
             .rerank = gosset__load32(p + 12),
             .pages = load_double(p + 16)};
         if (!(entry->recall > last && entry->recall < 1 && entry->pages > 0 && entry->pages < 1e9) ||
-            entry->effort.probe < 1 || entry->rerank < 1)
+            entry->effort.probe < 1 || entry->rerank < 1 ||
+            (entry->effort.leaf_reach > 0 && (whole || entry->effort.reach == 0)))
             return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: entry %u of k = %u is out of bounds", name, i, k);
         last = entry->recall;
     }
@@ -149,9 +150,9 @@ gosset_status gosset__calibration_load(gosset__calibration *calibration, gosset_
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: header: counts out of bounds", name);
     p += HEADER_SIZE;
     for (size_t t = 0; status == GOSSET_OK && t < GOSSET__CALIBRATION_TABLES; t++)
-        status = load_table(&calibration->tables[t], &p, end, gosset__calibration_k[t], name);
+        status = load_table(&calibration->tables[t], &p, end, gosset__calibration_k[t], 0, name);
     for (size_t t = 0; status == GOSSET_OK && t < GOSSET__CALIBRATION_TABLES; t++)
-        status = load_table(&calibration->whole[t], &p, end, gosset__calibration_k[t], name);
+        status = load_table(&calibration->whole[t], &p, end, gosset__calibration_k[t], 1, name);
     if (status != GOSSET_OK) return status;
     if ((size_t)(end - p) != gosset__truth_at(queries) * NEIGHBOUR_SIZE)
         return gosset__fail(GOSSET_E_CORRUPT, "%s: calibration: expected %zu bytes of neighbours, found %zu", name,

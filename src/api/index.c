@@ -35,16 +35,18 @@ static void count_cells(gosset_index *index) {
         (gosset__extent){store->row_count, store->page_count, store->layout.cell_count, store->leaves != NULL};
 }
 
-/* In memory when they fit the budget, else on disk. */
+/* In memory when they fit the budget, with leaves where there is room for these, too; else on disk. */
 static gosset_status place_codes(gosset_index *index, const gosset_index_config *config) {
     gosset_status status = GOSSET_OK;
     gosset__store *store = index->store;
     const uint64_t blocks = (store->row_count + GOSSET__SCAN_BLOCK - 1) / GOSSET__SCAN_BLOCK;
     const uint64_t codes = blocks * GOSSET__SCAN_BLOCK * store->layout.code_size;
     const int leaves = gosset__calibration_wants_leaves(&index->calibration);
-    const uint64_t most = codes + (leaves ? gosset__leaves_size(store, index->codec) : 0);
-    if (config->memory == 0 || gosset__index_measure(index).index + most <= config->memory) {
-        GOSSET_TRY(gosset__load_codes(store, index->codec, leaves));
+    const uint64_t held = gosset__index_measure(index).index + codes,
+                   all = config->memory == 0 ? UINT64_MAX : config->memory;
+    const uint64_t with_leaves = held + (leaves ? gosset__leaves_size(store, index->codec) : 0);
+    if (held <= all) {
+        GOSSET_TRY(gosset__load_codes(store, index->codec, leaves && with_leaves <= all));
         if (config->memory > 0 && codes > 0)
             gosset__store_lock_codes(store, index->codes_reason, sizeof index->codes_reason);
         return GOSSET_OK;

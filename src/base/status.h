@@ -8,19 +8,19 @@
 gosset_status gosset__fail(gosset_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Jumps to `out:` with a local `status` set, unless `condition` holds. */
-#define GOSSET_REQUIRE(condition, code, ...)                 \
-    do {                                                     \
-        if (!(condition)) {                                  \
-            status = gosset__fail((code), __VA_ARGS__);      \
-            goto out;                                        \
-        }                                                    \
+#define GOSSET_REQUIRE(condition, code, ...)                                                                           \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            status = gosset__fail((code), __VA_ARGS__);                                                                \
+            goto out;                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 /** Jumps to `out:` with a local `status` set when a call fails; its sentence is kept. */
-#define GOSSET_TRY(call)                                     \
-    do {                                                     \
-        status = (call);                                     \
-        if (status != GOSSET_OK) goto out;                   \
+#define GOSSET_TRY(call)                                                                                               \
+    do {                                                                                                               \
+        status = (call);                                                                                               \
+        if (status != GOSSET_OK) goto out;                                                                             \
     } while (0)
 
 #endif

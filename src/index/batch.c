@@ -239,6 +239,8 @@ static void scan_blocks(gosset__batch *b, const gosset__candidates *c, const gos
     }
 }
 
+_Static_assert(GOSSET__SCAN_MANY <= 8, "bits of a byte say who wants a block");
+
 /* Queries that visit a cell together, and which of them have been aimed at it. */
 typedef struct visit {
     uint32_t cell, count, aimed;

@@ -114,9 +114,11 @@ static void add_cells(gosset__candidates *c, uint64_t from, uint64_t to, uint32_
 /* All leaves of the nearest cells count, so that there are rows enough however near the limits are. */
 static void open_nearest(gosset__candidates *c, uint64_t rows) {
     for (uint32_t i = 0; i < c->cells_found && rows > 0; i++) {
+        const uint64_t *first = &c->store->cell_first[c->cells[i]];
         uint32_t r = 0;
+        if (first[0] == first[1]) continue;
         while (r < c->run_count && c->runs[r].cell != c->cells[i]) r++;
-        if (r == c->run_count) continue; /* empty, or too far */
+        if (r == c->run_count) continue; /* too far */
         const uint64_t found = c->runs[r].end - c->runs[r].first;
         c->runs[r].margin = GOSSET__NO_MARGIN;
         rows = found < rows ? rows - found : 0;

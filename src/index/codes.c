@@ -14,23 +14,11 @@ void gosset__codes_begin(gosset__query *query, const gosset__candidates *candida
     query->state = GOSSET__QUERY_CODES;
 }
 
-static uint32_t shard_of_row(const gosset__store *store, uint64_t row) {
-    uint32_t low = 0, high = store->shard_count;
-    while (high - low > 1) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (row < store->shard_first_row[middle])
-            high = middle;
-        else
-            low = middle;
-    }
-    return low;
-}
-
 bool gosset__codes_next(gosset__query *query, const gosset__store *store, gosset__code_chunk *chunk) {
     const uint64_t code = store->layout.code_size, page = store->layout.page_size;
     if (query->next_run == query->run_count) return false;
     *chunk = (gosset__code_chunk){
-        .first = query->next_row, .shard = shard_of_row(store, query->next_row), .run = query->next_run};
+        .first = query->next_row, .shard = gosset__store_shard_of(store, query->next_row), .run = query->next_run};
     const uint64_t base = store->shard_first_row[chunk->shard], shard_end = store->shard_first_row[chunk->shard + 1];
     chunk->page = (chunk->first - base) * code / page;
     const uint64_t fits = base + (chunk->page + GOSSET__CODE_CHUNK_PAGES) * page / code; /* rows before it end inside */
@@ -72,19 +60,25 @@ static void scan_rows(gosset__query *query, gosset__candidates *c, gosset__code_
     }
 }
 
-/* Of rows [*row, end) of a run the first to be compared, up to *to; false: none up to there. */
-static bool next_rows(gosset__candidates *c, const gosset__rows *run, uint64_t *row, uint64_t end, uint64_t *to) {
+/* Rows [row, end) of a run, or of them those of leaves that are to be compared; `codes`: theirs. */
+static void scan_run(gosset__query *query, gosset__candidates *c, gosset__code_scan *scan, const gosset__rows *run,
+                     uint64_t row, uint64_t end, const uint8_t *codes) {
     const gosset__leaves *leaves = c->store->leaves;
-    *to = end;
-    if (leaves == NULL || run->margin == GOSSET__NO_MARGIN) return true;
-    const uint64_t before = *row / GOSSET__LEAF_ROWS - run->first / GOSSET__LEAF_ROWS;
-    const gosset__slice slice = gosset__slice_begin(c->store, *row, end, leaves->first[run->cell] + (uint32_t)before);
-    uint64_t chosen =
-        gosset__slice_within(c->store, c->codec, &slice, run->cell, gosset__codec_view(c->codec, c->query, run->cell),
-                             gosset__margin(run->margin));
-    if (gosset__slice_rows(&slice, &chosen, row, to)) return true;
-    *to = slice.end;
-    return false;
+    if (leaves == NULL || run->margin == GOSSET__NO_MARGIN) {
+        scan_rows(query, c, scan, run->cell, row, end, codes);
+        return;
+    }
+    const size_t code_size = c->store->layout.code_size;
+    const void *view = gosset__codec_view(c->codec, c->query, run->cell);
+    const uint64_t start = row;
+    uint32_t leaf = leaves->first[run->cell] + (uint32_t)(row / GOSSET__LEAF_ROWS - run->first / GOSSET__LEAF_ROWS);
+    for (gosset__slice slice; row < end; row = slice.end, leaf += slice.count) {
+        slice = gosset__slice_begin(c->store, row, end, leaf);
+        uint64_t from, to,
+            chosen = gosset__slice_within(c->store, c->codec, &slice, run->cell, view, gosset__margin(run->margin));
+        while (gosset__slice_rows(&slice, &chosen, &from, &to))
+            scan_rows(query, c, scan, run->cell, from, to, codes + (from - start) * code_size);
+    }
 }
 
 gosset_status gosset__codes_take(gosset__query *query, gosset__candidates *candidates, gosset__code_scan *scan,
@@ -97,12 +91,9 @@ gosset_status gosset__codes_take(gosset__query *query, gosset__candidates *candi
     const uint64_t base = store->shard_first_row[chunk->shard], skipped = chunk->page * store->layout.page_size;
     for (uint32_t r = chunk->run; r < query->run_count && query->runs[r].first < chunk->end; r++) {
         const gosset__rows *run = &query->runs[r];
-        uint64_t row = run->first > chunk->first ? run->first : chunk->first, to;
+        const uint64_t row = run->first > chunk->first ? run->first : chunk->first;
         const uint64_t end = run->end < chunk->end ? run->end : chunk->end;
-        for (; row < end; row = to)
-            if (next_rows(candidates, run, &row, end, &to))
-                scan_rows(query, candidates, scan, run->cell, row, to,
-                          data + ((row - base) * store->layout.code_size - skipped));
+        scan_run(query, candidates, scan, run, row, end, data + ((row - base) * store->layout.code_size - skipped));
     }
     return GOSSET_OK;
 }

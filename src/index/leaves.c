@@ -30,6 +30,8 @@ void gosset__leaves_prefetch(const gosset__store *store, const gosset__codec *co
     for (; from < to; from += 64) __builtin_prefetch(from);
     __builtin_prefetch(leaves->sketches.squares + first);
     __builtin_prefetch(leaves->sketches.squares + last);
+    __builtin_prefetch(leaves->sketches.steps + first);
+    __builtin_prefetch(leaves->sketches.steps + last);
     gosset__codec_leaf_prefetch(codec, cell);
 }
 
@@ -75,6 +77,7 @@ static gosset_status allocate(gosset__store *store, gosset__leaves *leaves, uint
 gosset_status gosset__leaves_begin(gosset__leaves_maker *maker, gosset__store *store, const gosset__codec *codec) {
     const uint32_t places = gosset__codec_leaf_places(codec);
     *maker = (gosset__leaves_maker){.store = store, .codec = codec};
+    if (store->leaves != NULL) return gosset__fail(GOSSET_E_STATE, "%s: leaves are made already", store->directory);
     if (places == 0 || store->row_count == 0) return GOSSET_OK;
     gosset__leaves *leaves = gosset__alloc_zero(&store->env, sizeof *leaves);
     if (leaves == NULL) return gosset__no_memory("leaves", sizeof *leaves);

@@ -17,7 +17,8 @@ typedef struct gosset__leaves {
     size_t held; /* bytes */
 } gosset__leaves;
 
-/** Makes them, of all packed codes in the order of their rows. The store owns what is made from the start on. */
+/** Makes them, of all packed codes in the order of their rows, once a store and by one thread. The store owns what is
+ *  made from the start on; it is complete once the last row was taken. */
 typedef struct gosset__leaves_maker {
     gosset__store *store;
     const gosset__codec *codec;

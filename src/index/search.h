@@ -121,7 +121,7 @@ gosset_status gosset__search_event(gosset__search *search, int *event);
 /** What a search for candidates was about. */
 typedef struct gosset__survey {
     uint32_t found;               /* candidates */
-    uint32_t looked_at, aimed_at; /* cells: of which leaves were chosen, and codes compared */
+    uint32_t looked_at, aimed_at; /* cells of which leaves were chosen; slices of which codes were compared */
     uint64_t compared;            /* codes */
 } gosset__survey;
 /** The best `count` candidate rows, best first (ties: lower row), and for each the position of its cell in the probe

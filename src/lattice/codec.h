@@ -144,22 +144,25 @@ void gosset__codec_scan_many(const gosset__codec *codec, const gosset__aim *aims
                              const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride);
 void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim *aims, uint32_t members,
                                    const uint8_t *leads, size_t block_count, int32_t *bounds, size_t stride);
+/** Of them, for query `which` alone. */
+void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,
+                            size_t block_count, int32_t *scores);
+
 /**
- * Leaves: codes of one cell that lie near each other, a page's in the index. A sketch says where they lie on average in
- * the first places: 4 bits each, in the block layout of the scan, and their squared length. Which are worth comparing
- * code by code follows from it, for a query that is aimed at the cell.
+ * Leaves: codes of one cell that lie near each other. A sketch says where they lie on average in the first places: 4
+ * bits each, in the block layout of scan_nibble, what a level of 1 stands for, and the squared length. Which leaves are
+ * worth comparing code by code follows from it. Memory is the caller's; what writes to it is for one thread.
  */
 enum { GOSSET__LEAF_PLACES = 32, GOSSET__LEAVES_MAX = 64 };
 typedef struct gosset__leaf_sketches {
-    uint8_t *blocks; /* of 16 leaves, 8 bytes each place */
-    float *squares;
-    float *steps; /* what a level of 1 stands for */
+    uint8_t *blocks;        /* of 16 leaves, 8 bytes each place; zero at first */
+    float *squares, *steps; /* a number each leaf */
 } gosset__leaf_sketches;
 /** Places of a sketch, a multiple of 8; 0: codes have none. */
 uint32_t gosset__codec_leaf_places(const gosset__codec *codec);
-/** Adds what a packed code stands for to a sum for each place. */
+/** Adds what a packed code stands for to the sums of GOSSET__LEAF_PLACES places. */
 void gosset__codec_leaf_add(const gosset__codec *codec, const uint8_t *code, float *sums);
-/** The sketch of leaf number `leaf`, of the mean of its codes. */
+/** Writes the sketch of leaf number `leaf`, whose codes have that mean. */
 void gosset__codec_leaf_set(const gosset__codec *codec, const float *mean, uint64_t leaf,
                             gosset__leaf_sketches *leaves);
 /** By how much squared distances of a query from leaves [first, first + count) of a cell, at most GOSSET__LEAVES_MAX,
@@ -169,9 +172,5 @@ void gosset__codec_leaf_distances(const gosset__codec *codec, const void *view, 
                                   float *distances);
 /** Says that this will be asked soon. */
 void gosset__codec_leaf_prefetch(const gosset__codec *codec, uint32_t cell);
-
-/** Of them, for query `which` alone. */
-void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,
-                            size_t block_count, int32_t *scores);
 
 #endif

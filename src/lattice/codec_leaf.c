@@ -1,6 +1,6 @@
 /*
  * Leaves: codes of one cell that lie near each other, and of which the index keeps where they lie on average. A query
- * that is aimed at a cell thereby knows which of its leaves are worth comparing code by code. The average is that of
+ * thereby knows which leaves of a cell are worth comparing code by code. The average is that of
  * the first places, in 4 bits each, relative to the centroid: the axes of a group come with falling variance, and what
  * tells leaves apart is in the first.
  */
@@ -17,18 +17,18 @@ void gosset__codec_make_leaves(gosset__codec *codec) {
     if (codec->residual == NULL) return;
     const gosset__windows *code = &codec->residual->windows;
     const uint32_t distinct = gosset__windows_distinct(code);
+    const uint32_t most = distinct < GOSSET__LEAF_PLACES ? distinct : GOSSET__LEAF_PLACES;
     uint32_t places = 0, left = codec->lead_size / 4;
     codec->first = *code;
     codec->first.repeats = 0;
     for (uint32_t k = 0; k < GOSSET__WINDOW_CLASSES; k++) {
         uint32_t words = 0;
-        while (words < code->words[k] && words < left && places + (8u << k) <= distinct && places < GOSSET__LEAF_PLACES)
-            places += 8u << k, words++;
+        while (words < code->words[k] && words < left && places + (8u << k) <= most) places += 8u << k, words++;
         codec->first.words[k] = words;
         left -= words;
         if (words < code->words[k]) left = 0;
     }
-    codec->leaf_places = places < GOSSET__LEAF_PLACES ? places : GOSSET__LEAF_PLACES;
+    codec->leaf_places = places;
     gosset__windows_complete(&codec->first);
 }
 
@@ -49,9 +49,10 @@ void gosset__codec_leaf_set(const gosset__codec *codec, const float *mean, uint6
     uint8_t levels[GOSSET__LEAF_PLACES];
     float largest = 0, square = 0;
     for (uint32_t i = 0; i < places; i++) largest = fmaxf(largest, fabsf(mean[i]));
+    if (!(largest < 1e18f)) largest = 0; /* a model's gains and steps may be anything finite */
     const float step = largest / LARGEST, unit = largest > 1e-30f ? LARGEST / largest : 0;
     for (uint32_t i = 0; i < places; i++) {
-        const float level = rintf(mean[i] * unit);
+        const float level = unit > 0 ? rintf(mean[i] * unit) : 0;
         levels[i] = (uint8_t)(level + 8);
         square += weights[i] * (level * step) * (level * step);
     }

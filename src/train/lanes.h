@@ -10,7 +10,7 @@ typedef float gosset__lanes __attribute__((vector_size(GOSSET__LANES * sizeof(fl
 typedef int32_t gosset__lanes_mask __attribute__((vector_size(GOSSET__LANES * sizeof(float))));
 
 /* Not functions: a vector as a result has no calling convention common to all CPU levels. */
-#define GOSSET__LOAD(at) (*(const gosset__lanes *)(at))
+#define GOSSET__LOAD(at)         (*(const gosset__lanes *)(at))
 #define GOSSET__STORE(at, value) (*(gosset__lanes *)(at) = (value))
 
 #endif

@@ -77,6 +77,7 @@ START_TEST(test_lines_add_up) {
     ck_assert_uint_eq(info.codes + info.leaves + info.cells + info.network + info.centroids + info.turns +
                           info.model_rest + info.pages + info.rest,
                       info.index);
+    ck_assert_uint_gt(info.leaves, 0);
     ck_assert_uint_ge(info.codes, WORLD_BASE * 16);
     ck_assert_uint_eq(info.pages > 0, strcmp(config.io, "memory") == 0);
 
@@ -113,14 +114,17 @@ START_TEST(test_lines_add_up) {
 }
 END_TEST
 
-/* A budget decides where the codes are, and nothing else: never more is held, and the answers are the same. */
+/* A budget decides where the codes are, and whether there are leaves, which have settings of their own: never more is
+ * held, and the answers are the same with leaves, and without them in memory and on disk. */
 START_TEST(test_budget) {
     static meter counts, own;
-    static uint64_t ids[3][WORLD_QUERIES * WORLD_K];
-    static float distances[3][WORLD_QUERIES * WORLD_K];
+    enum { KINDS = 4 };
+    static uint64_t ids[KINDS][WORLD_QUERIES * WORLD_K];
+    static float distances[KINDS][WORLD_QUERIES * WORLD_K];
     const char *path = build("budget", &w.base, &(build_options){.shard_size = 256 << 10});
-    uint64_t all = 0, codes = 0;
-    for (int i = 0; i < 3; i++) { /* no budget, one that is just enough, one that is not */
+    uint64_t all = 0, codes = 0, leaves = 0;
+    /* No budget, one that is just enough, one that is not for leaves, one that is not for codes. */
+    for (int i = 0; i < KINDS; i++) {
         gosset_env env = meter_env(&counts), searcher_env = meter_env(&own);
         gosset_index *index = NULL;
         gosset_searcher *searcher = NULL;
@@ -128,10 +132,10 @@ START_TEST(test_budget) {
         gosset_index_info info = {.struct_size = sizeof info};
         gosset_search_stats stats = {.struct_size = sizeof stats};
         gosset_index_config config = {.struct_size = sizeof config, .env = &env, .io = backends[_i]};
-        config.memory = i == 0 ? 0 : i == 1 ? all : all - 1;
+        config.memory = i == 0 ? 0 : i == 1 ? all : i == 2 ? all - 1 : all - leaves - 1;
         gosset_status status = gosset_index_open(&index, path, &config);
         if (status == GOSSET_E_UNSUPPORTED) return;
-        if (i == 2 && strcmp(config.io, "memory") == 0) { /* pages and codes are in memory both ways */
+        if (i == 3 && strcmp(config.io, "memory") == 0) { /* pages and codes are in memory both ways */
             ck_assert_int_eq(status, GOSSET_E_ARGUMENT);
             return;
         }
@@ -139,20 +143,22 @@ START_TEST(test_budget) {
         ck_ok(gosset_index_memory(index, NULL, WORLD_K, &memory));
         ck_ok(gosset_index_describe(index, &info));
         ck_assert_uint_eq(memory.index, counts.bytes);
-        if (i == 0) all = memory.index, codes = memory.codes;
+        if (i == 0) all = memory.index, codes = memory.codes, leaves = memory.leaves;
+        ck_assert_uint_eq(memory.leaves, i < 2 ? leaves : 0);
         if (i == 0) ck_assert_str_eq(info.codes, "in memory");
-        if (i == 1) ck_assert(strcmp(info.codes, "locked in memory") == 0 || strstr(info.codes_reason, "not locked"));
-        if (i == 2) ck_assert_str_eq(info.codes, "on disk");
-        if (i == 2) ck_assert_uint_lt(memory.codes, codes / 50);
+        if (i == 1 || i == 2)
+            ck_assert(strcmp(info.codes, "locked in memory") == 0 || strstr(info.codes_reason, "not locked"));
+        if (i == 3) ck_assert_str_eq(info.codes, "on disk");
+        if (i == 3) ck_assert_uint_lt(memory.codes, codes / 50);
         ck_ok(gosset_searcher_create(&searcher, index, &searcher_env));
         ck_ok(gosset_searcher_search(searcher, &w.query, WORLD_K, ids[i], distances[i]));
         const uint64_t held = own.bytes;
         ck_ok(gosset_searcher_search(searcher, &w.query, WORLD_K, ids[i], distances[i]));
         ck_assert_uint_eq(own.bytes, held);
-        ck_assert_mem_eq(ids[i], ids[0], sizeof ids[0]);
-        ck_assert_mem_eq(distances[i], distances[0], sizeof distances[0]);
+        ck_assert_mem_eq(ids[i], ids[i & 2], sizeof ids[0]);
+        ck_assert_mem_eq(distances[i], distances[i & 2], sizeof distances[0]);
         ck_ok(gosset_searcher_stats(searcher, &stats));
-        ck_assert_int_eq(stats.code_reads > 0, i == 2);
+        ck_assert_int_eq(stats.code_reads > 0, i == 3);
         const uint64_t lines = memory.searcher + 15 * memory.query + memory.batch;
         ck_assert(held >= lines && held < lines + 16);
         gosset_searcher_free(searcher);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALL = 1u << 30, K = 10, PROBE = 60, RERANK = 40, FAR = 1u << 30 };
+enum { ALL = 1u << 30, K = 10, PROBE = 60, RERANK = 40, FAR = 1u << 30, COUNT = 30000 };
 
 static fixture data;
 static uint8_t *codes; /* packed, in the order of rows */
@@ -23,7 +23,7 @@ static gosset_status collect(void *context, const uint8_t *from, size_t count) {
 
 static void set_up(void) {
     const fixture_options options = {
-        .type = GOSSET_U8, .dimension = 20, .count = 9000, .shard_size = 60000, .residual = 1};
+        .type = GOSSET_U8, .dimension = 4, .count = COUNT, .shard_size = 200000, .residual = 1};
     fixture_build(&data, &options);
     fixture_open(&data, "memory");
     codes = malloc(options.count * data.store->layout.code_size);
@@ -44,7 +44,7 @@ static bool is_chosen(const gosset__slice *slice, uint64_t leaves, uint64_t row)
 /* Slices tile a cell; of any choice of leaves, the rows and the blocks that hold them. */
 START_TEST(slices_hold_the_rows_of_a_cell) {
     gosset__rng rng = gosset__rng_make(8, 1);
-    uint32_t leaf = 0, several = 0;
+    uint32_t leaf = 0, several = 0, parts = 0;
     ck_assert_ptr_nonnull(data.store->leaves);
     for (uint32_t cell = 0; cell < data.store->layout.cell_count; cell++) {
         const uint64_t end = data.store->cell_first[cell + 1];
@@ -56,6 +56,7 @@ START_TEST(slices_hold_the_rows_of_a_cell) {
             uint64_t left = chosen, first, after, expected = slice.first, block, last;
             ck_assert(slice.first == row && slice.end > row && slice.end <= end && slice.count <= GOSSET__LEAVES_MAX);
             several += slice.count > 2;
+            parts += slice.first > data.store->cell_first[cell];
             while (gosset__slice_rows(&slice, &left, &first, &after)) {
                 for (; expected < first; expected++) ck_assert(!is_chosen(&slice, chosen, expected));
                 for (; expected < after; expected++) ck_assert(is_chosen(&slice, chosen, expected));
@@ -72,6 +73,7 @@ START_TEST(slices_hold_the_rows_of_a_cell) {
     }
     ck_assert_uint_eq(data.store->leaves->count, leaf);
     ck_assert_uint_gt(several, 10);
+    ck_assert_uint_gt(parts, 2); /* cells of several slices */
 }
 END_TEST
 
@@ -212,8 +214,8 @@ START_TEST(needs_are_what_it_takes) {
     const uint32_t found = gosset__codec_probe(data.codec, query, PROBE, cells);
     gosset__codec_remoteness(data.codec, query, cells, found, remoteness);
     for (uint32_t i = 0; i < found; i++) least = remoteness[i].distance < least ? remoteness[i].distance : least;
-    uint64_t *candidates = malloc(9000 * sizeof *candidates);
-    uint32_t *order = malloc(9000 * sizeof *order), checked = 0;
+    uint64_t *candidates = malloc(COUNT * sizeof *candidates);
+    uint32_t *order = malloc(COUNT * sizeof *order), checked = 0;
     gosset__search *search = NULL;
     ck_assert_int_eq(gosset__search_create(&search, data.store, data.codec, data.kernels, &data.env), GOSSET_OK);
     for (uint32_t i = 10; i < found; i += 7) {
@@ -225,7 +227,7 @@ START_TEST(needs_are_what_it_takes) {
             const gosset__effort effort = {PROBE, FAR, enough ? need : need - (1u << 21)};
             gosset__survey survey;
             bool met = false;
-            ck_assert_int_eq(gosset__search_candidates(search, row, &effort, 9000, candidates, order, &survey),
+            ck_assert_int_eq(gosset__search_candidates(search, row, &effort, COUNT, candidates, order, &survey),
                              GOSSET_OK);
             for (uint32_t c = 0; c < survey.found; c++) met |= candidates[c] == wanted;
             ck_assert_int_eq(met, enough);
