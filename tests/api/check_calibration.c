@@ -50,6 +50,26 @@ START_TEST(test_bytes_survive_and_damage_does_not) {
 }
 END_TEST
 
+/* A leaf reach goes with a reach, and is none of settings without leaves. */
+START_TEST(test_leaf_reaches_in_wrong_places_are_refused) {
+    gosset__env env = default_env(1);
+    for (int i = 0; i < 2; i++) {
+        gosset__calibration wrong = sample, loaded;
+        gosset__truth truth;
+        void *data = NULL;
+        size_t size = 0;
+        if (i == 0) wrong.tables[1].entries[2].effort.reach = 0;
+        if (i == 1) wrong.whole[1].entries[0].effort.leaf_reach = 5;
+        ck_ok(gosset__truth_create(&truth, 1, &env));
+        for (uint32_t n = 0; n < GOSSET__TRUTH_DEEP_K; n++) truth.lists[n] = (gosset__neighbour){(float)n, n, n};
+        ck_ok(gosset__calibration_store(&wrong, &truth, &env, &data, &size));
+        ck_fails(gosset__calibration_load(&loaded, NULL, data, size, "here", &env), GOSSET_E_CORRUPT, "out of bounds");
+        gosset__truth_free(&truth, &env);
+        gosset__free(&env, data);
+    }
+}
+END_TEST
+
 START_TEST(test_plans_rise_with_recall_and_k) {
     const gosset__extent extent = {1000000, 35000, 16192, 1};
     for (size_t t = 0; t < GOSSET__CALIBRATION_TABLES; t++) /* the entries themselves are kept */
@@ -271,6 +291,7 @@ END_TEST
 TCase *case_calibration(void) {
     TCase *tcase = tcase_create("calibration");
     tcase_add_test(tcase, test_bytes_survive_and_damage_does_not);
+    tcase_add_test(tcase, test_leaf_reaches_in_wrong_places_are_refused);
     tcase_add_test(tcase, test_plans_rise_with_recall_and_k);
     tcase_add_test(tcase, test_leaves_have_settings_of_their_own);
     tcase_add_test(tcase, test_without_a_table);

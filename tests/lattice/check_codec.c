@@ -464,6 +464,69 @@ START_TEST(codes_with_repeats) {
 }
 END_TEST
 
+/** Whatever a code's words are: its leaf says where its codes lie in the first places, and every level says the same.
+ */
+START_TEST(leaves_of_codes) {
+    enum { LEAVES = 40, EACH = 20, PLACES = 8 * 5 + 16 * 3 + 32 };
+    static const struct {
+        uint32_t words[3], places;
+    } kinds[] = {{{1, 0, 0}, 8},  {{1, 1, 1}, 24}, {{1, 2, 1}, 24}, {{1, 1, 2}, 24},
+                 {{2, 1, 0}, 16}, {{4, 3, 0}, 32}, {{5, 3, 0}, 32}, {{2, 1, 1}, 16}};
+    const gosset__env env = default_env(1);
+    const uint32_t places = kinds[_i].places, size = 4 * (kinds[_i].words[0] + kinds[_i].words[1] + kinds[_i].words[2]);
+    gosset_lattice *cells = make_lattice("zn:10:2"), *latents = make_lattice("zn:10:33");
+    float *centroids = calloc(cells->point_count.word[0] * PLACES, sizeof *centroids), steps[PLACES], view[PLACES];
+    float means[LEAVES][GOSSET__LEAF_PLACES] = {0}, decoded[PLACES], first[LEAVES], now[LEAVES];
+    gosset__residual residual = {.stretch = 1, .features = PLACES, .centroids = centroids};
+    for (int i = 0; i < PLACES; i++) steps[i] = 0.05f + 0.001f * (float)i;
+    gosset__windows_start(&residual.windows, kinds[_i].words);
+    gosset__windows_set_steps(&residual.windows, steps);
+    gosset__windows_set_gains(&residual.windows, 1);
+    for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
+        gosset__rng rng = gosset__rng_make(77, (uint64_t)_i);
+        gosset__codec *codec;
+        ck_assert_int_eq(gosset__codec_create(&codec, cells, latents, &residual, &env, gosset__kernels_level(level)),
+                         GOSSET_OK);
+        ck_assert_uint_eq(gosset__codec_leaf_places(codec), places);
+        uint8_t *blocks = calloc((LEAVES + 15) / 16 * 8, places), code[4 * 9];
+        float squares[LEAVES], leaf_steps[LEAVES], values[LEAVES][PLACES] = {0};
+        gosset__leaf_sketches sketches = {blocks, squares, leaf_steps};
+        for (uint32_t leaf = 0; leaf < LEAVES; leaf++) {
+            memset(means[leaf], 0, sizeof means[leaf]);
+            const uint8_t base = (uint8_t)gosset__rng_next(&rng);
+            for (int n = 0; n < EACH; n++) {
+                for (uint32_t i = 0; i < size; i++) code[i] = (uint8_t)(base + (gosset__rng_next(&rng) & 7));
+                gosset__codec_leaf_add(codec, code, means[leaf]);
+                gosset__codec_decode(codec, 1, &(uint32_t){3}, code, decoded);
+                for (uint32_t i = 0; i < places; i++) values[leaf][i] += decoded[i] / EACH;
+            }
+            for (uint32_t i = 0; i < places; i++) means[leaf][i] /= EACH;
+            gosset__codec_leaf_set(codec, means[leaf], leaf, &sketches);
+        }
+        for (uint32_t i = 0; i < PLACES; i++) view[i] = i == 0 ? 0 : 0.5f * gosset__rng_normal(&rng);
+        gosset__codec_leaf_distances(codec, view, 3, &sketches, 0, LEAVES, now);
+        if (level == 0) memcpy(first, now, sizeof now);
+        ck_assert_mem_eq(first, now, sizeof now);
+        gosset__codec_leaf_distances(codec, view, 3, &sketches, 17, 5, now);
+        ck_assert_mem_eq(first + 17, now, 5 * sizeof *now);
+        for (uint32_t leaf = 0; leaf < LEAVES; leaf++) {
+            double along = 0, square = 0, length = 0;
+            for (uint32_t i = 0; i < places; i++) {
+                along += (double)view[i] * values[leaf][i];
+                square += (double)values[leaf][i] * values[leaf][i];
+                length += (double)view[i] * view[i];
+            }
+            assert_each(fabs(first[leaf] - (square - 2 * along)) <= 0.25 * (square + sqrt(square * length)) + 1e-6);
+        }
+        free(blocks);
+        gosset__codec_free(codec);
+    }
+    free(centroids);
+    gosset_lattice_free(cells);
+    gosset_lattice_free(latents);
+}
+END_TEST
+
 START_TEST(refused_pairs) {
     static const struct {
         const char *cells, *codes;
@@ -497,6 +560,7 @@ TCase *case_codec(void) {
     tcase_add_test(cases, stretched_queries);
     tcase_add_test(cases, scores_of_split_codes);
     tcase_add_test(cases, codes_with_repeats);
+    tcase_add_loop_test(cases, leaves_of_codes, 0, 8);
     tcase_add_test(cases, refused_pairs);
     return cases;
 }
