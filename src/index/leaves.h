@@ -54,11 +54,13 @@ static inline gosset__slice gosset__slice_begin(const gosset__store *store, uint
         slice.count = (uint32_t)((slice.end - 1) / GOSSET__LEAF_ROWS - first / GOSSET__LEAF_ROWS) + 1;
     return slice;
 }
-/** Of its leaves those whose squared distance from a query exceeds that of their cell by no more than the margin; all,
- *  if that is infinite. `view`: of the query, for the cell's group. */
+
+/** All leaves of it. */
 static inline uint64_t gosset__slice_all(const gosset__slice *slice) {
     return UINT64_MAX >> (GOSSET__LEAVES_MAX - slice->count);
 }
+/** Of its leaves those whose squared distance from a query exceeds that of their cell by no more than the margin; all,
+ *  if that is infinite. `view`: of the query, for the cell's group. */
 uint64_t gosset__slice_within(const gosset__store *store, const gosset__codec *codec, const gosset__slice *slice,
                               uint32_t cell, const void *view, float margin);
 /** The first rows [row, end) of `leaves` that follow each other, which then are left without these; false: none. */
