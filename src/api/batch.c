@@ -6,10 +6,11 @@
 #include <stdlib.h>
 
 enum {
-    LEAST =
-        32,    /* queries worth planning together: fewer hardly meet in a cell, and the first would wait for the last */
-    PARTS = 3, /* of a call, or more */
-    MEET = 3   /* probed cells of a part for each cell there is, or more */
+    LEAST = 32, /* queries worth planning together: fewer hardly meet in a cell */
+    FIRST = 64, /* queries of the first part of a call from a device; */
+    GROWTH = 3, /* each part is so many times as large as the one before, */
+    PARTS = 3,  /* but no larger than such a part of the call */
+    MEET = 3    /* or than it takes for so many probed cells for each cell there is */
 };
 
 int gosset__searcher_goes_together(const gosset_searcher *searcher, size_t count, uint32_t k) {
@@ -50,7 +51,8 @@ static uint32_t share(const gosset_searcher *s, size_t count, size_t left, uint3
     const uint32_t probe = gosset__searcher_request(s, 0, GOSSET_F32, 1).effort.probe;
     const size_t part = (count + PARTS - 1) / PARTS, meet = MEET * s->index->extent.cells / (probe ? probe : 1);
     const size_t most = part > meet ? part : meet;
-    size_t wanted = in_memory ? left : 2 * before < most ? 2 * before : most;
+    const size_t next = before > 0 ? GROWTH * (size_t)before : FIRST;
+    size_t wanted = in_memory ? left : next < most ? next : most;
     if (wanted < LEAST) wanted = LEAST;
     if (wanted + wanted / 4 >= left) wanted = left; /* no small rest */
     if (wanted > room) wanted = room;

@@ -20,8 +20,12 @@ static const double page_us = 6.6, code_byte_us = 0.00007, candidate_us = 0.01, 
 
 static const double targets[] = {0.80, 0.90, 0.95, 0.97, 0.99, 0.995};
 /* Of the true neighbours leaves may lose so much for each that cells have lost. */
-static const double leaf_losses = 1.2;
-enum { TARGETS = sizeof targets / sizeof *targets, TABLES = GOSSET__CALIBRATION_TABLES };
+static const double leaf_losses[] = {0.3, 1.2};
+enum {
+    TARGETS = sizeof targets / sizeof *targets,
+    LEAF_LOSSES = sizeof leaf_losses / sizeof *leaf_losses,
+    TABLES = GOSSET__CALIBRATION_TABLES
+};
 
 enum {
     DEPTH_MAX = 4096, /* candidates looked at: beyond, a search is hopeless at disk prices */
@@ -59,7 +63,7 @@ typedef struct job {
     uint32_t dimension, queries, probe_limit;
     uint32_t depth_limit[2]; /* of queries that know few neighbours, and of those that know many */
     uint32_t probes[GRID_MAX], depths[GRID_MAX], probe_count, depth_count;
-    uint32_t reach[GRID_MAX], leaf_reach[GRID_MAX]; /* that go with a probe */
+    uint32_t reach[GRID_MAX], leaf_reach[LEAF_LOSSES][GRID_MAX]; /* that go with a probe; 0: none */
     float *latents;
     gosset__place *places;
     gosset__locator *locator;
@@ -278,10 +282,11 @@ static void choose_leaf_reach(job *j) {
             for (size_t t = 0; t < GOSSET__TRUTH_K; t++)
                 if (j->covered[q * GRID_MAX + p] >> t & 1)
                     j->needed[count++] = relative(j->needs[q * GOSSET__TRUTH_K + t], j->least[q * GRID_MAX + p]);
-        const double lost = leaf_losses * (double)(j->queries * GOSSET__TRUTH_K - count);
-        if (j->reach[p] == 0 || !(lost < (double)count)) continue;
         qsort(j->needed, count, sizeof *j->needed, ascending);
-        j->leaf_reach[p] = j->needed[count - 1 - (size_t)lost];
+        for (size_t i = 0; i < LEAF_LOSSES && j->reach[p] > 0; i++) {
+            const double lost = leaf_losses[i] * (double)(j->queries * GOSSET__TRUTH_K - count);
+            if (lost < (double)count) j->leaf_reach[i][p] = j->needed[count - 1 - (size_t)lost];
+        }
     }
 }
 
@@ -444,8 +449,10 @@ static gosset_status measure(job *j, gosset__calibration *out) {
         gosset__effort effort = {j->probes[p], j->reach[p], 0};
         gosset_status status = try_effort(j, effort, &c);
         if (status == GOSSET_OK && p == top) limit_depths(j, c.whole);
-        effort.leaf_reach = j->leaf_reach[p];
-        if (status == GOSSET_OK && effort.leaf_reach > 0) status = try_effort(j, effort, &c);
+        for (size_t i = 0; i < LEAF_LOSSES && status == GOSSET_OK; i++) {
+            effort.leaf_reach = j->leaf_reach[i][p];
+            if (effort.leaf_reach > 0) status = try_effort(j, effort, &c);
+        }
         if (status != GOSSET_OK) return status;
         gosset_progress progress = {.phase = "calibrate", .done = top - p + 1, .total = top - bottom + 1};
         status = gosset__tick(&ticker, &progress);

@@ -173,7 +173,8 @@ static void select_rows(gosset__candidates *c, uint32_t filled, uint32_t segment
 /* ---- slices ------------------------------------------------------------------------------------- */
 
 static void look_ahead(const gosset__candidates *c, uint32_t r) {
-    if (r < c->run_count) gosset__leaves_prefetch(c->store, c->codec, c->runs[r].cell);
+    if (r < c->run_count && c->runs[r].margin != GOSSET__NO_MARGIN)
+        gosset__leaves_prefetch(c->store, c->codec, c->runs[r].cell);
 }
 
 /* Chooses the next slice that has leaves to be compared; false: there is none, or no room. */

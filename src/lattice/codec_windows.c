@@ -87,12 +87,15 @@ static void block(const gosset__codec *codec, const uint8_t *codes, size_t count
 
 /*
  * What the first class of windows says of a squared distance is less than all of it by what the other features add. Of
- * near vectors that is hardly ever below a ninth: so nine eighths of what the first class says are taken as the least
- * that a distance can be. The score of a code is minus half of its squared distance or of this least, whichever is
- * lower; the first class alone then bounds it, and two in five of the codes pass that would pass a bound by what is
- * certain. The factor is put into the parts of a score: its gain, its steps, and a query's scale and squared distance.
+ * near vectors that is hardly ever below a tenth of the former and a quarter of the squared distance from the query to
+ * the centroid in those features: a near vector lies as far from the centroid as the query, and the coarser classes
+ * leave about so much of it. That sum is taken as the least that a distance can be. The score of a code is minus half
+ * of its squared distance or of this least, whichever is lower; the first class alone then bounds it, and one in three
+ * of the codes pass that would pass a bound by what is certain. The factor is put into the parts of a score: its gain,
+ * its steps, and a query's scale and squared distance.
  */
-#define LEAST 1.125f
+#define LEAST     1.1f
+#define LEFT_OVER 0.25f
 
 void gosset__codec_split(gosset__codec *codec) {
     const gosset__residual *p = codec->residual;
@@ -199,7 +202,7 @@ static void aim_lead(const gosset__codec *codec, const float *query, const float
     aim->lead = aim->rest;
     aim->lead.sums[1] = aim->lead.sums[2] = 0;
     aim->lead.scale = aim->rest.scale * sqrtf(LEAST);
-    aim->lead.square = known * LEAST;
+    aim->lead.square = known * LEAST + (aim->rest.square - known) * LEFT_OVER;
 }
 
 /* Values of repeats are those of the places they repeat; the squared distance knows these once. */
