@@ -87,12 +87,12 @@ static void block(const gosset__codec *codec, const uint8_t *codes, size_t count
 
 /*
  * What the first class of windows says of a squared distance is less than all of it by what the other features add. Of
- * near vectors that is hardly ever below a tenth of the former and a quarter of the squared distance from the query to
- * the centroid in those features: a near vector lies as far from the centroid as the query, and the coarser classes
- * leave about so much of it. That sum is taken as the least that a distance can be. The score of a code is minus half
- * of its squared distance or of this least, whichever is lower; the first class alone then bounds it, and one in three
- * of the codes pass that would pass a bound by what is certain. The factor is put into the parts of a score: its gain,
- * its steps, and a query's scale and squared distance.
+ * near vectors that is hardly ever less than a tenth of the former plus a quarter of the squared distance from the
+ * query to the centroid in those features: a near vector lies as far from the centroid there as the query, and the
+ * coarser classes leave about so much of it. With these two added, what the first class says is taken as the least that
+ * a distance can be. The score of a code is minus half of its squared distance or of this least, whichever is lower;
+ * the first class alone then bounds it, and one in three of the codes pass that would pass a bound by what is certain.
+ * The tenth is put into the parts of a score: its gain, its steps, and a query's scale and squared distance.
  */
 #define LEAST     1.1f
 #define LEFT_OVER 0.25f

@@ -1,9 +1,9 @@
 #include "api/world.h"
 
 int main(void) {
-    TCase *(*const cases[])(void) = {case_exact,       case_whole_way, case_errors,        case_merge,
-                                     case_calibration, case_budget,    case_alloc_failure, case_submit,
-                                     case_memory,      case_records,   case_threads};
+    TCase *(*const cases[])(void) = {case_exact,       case_whole_way, case_errors,  case_merge,
+                                     case_calibration, case_efforts,   case_budget,  case_alloc_failure,
+                                     case_submit,      case_memory,    case_records, case_threads};
     Suite *suite = suite_create("api");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         TCase *tcase = cases[i]();

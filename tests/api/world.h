@@ -64,6 +64,7 @@ TCase *case_exact(void);
 TCase *case_merge(void);
 TCase *case_budget(void);
 TCase *case_calibration(void);
+TCase *case_efforts(void);
 TCase *case_alloc_failure(void);
 TCase *case_threads(void);
 TCase *case_submit(void);

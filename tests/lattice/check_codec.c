@@ -356,18 +356,20 @@ START_TEST(stretched_queries) {
 }
 END_TEST
 
-/** What scores of codes in two halves are minus half of: the squared distance, or nine eighths of what the first half
- * and the features without a place say of it, if that is more. */
-static double split_square(const gosset__windows *windows, const float *query, const float *x, int *by_lead) {
+/** What scores of codes in two halves are minus half of: the squared distance or, if that is more, eleven tenths of
+ * what the first half and the features without a place say of it and a quarter of what the query leaves of the centroid
+ * in the second half. */
+static double split_square(const gosset__windows *windows, const float *query, const float *centroid, const float *x,
+                           int *by_lead) {
     const uint32_t first = 8 * windows->words[0], places = gosset__windows_places(windows);
-    double square = 0, known = 0;
+    double square = 0, least = 0;
     for (uint32_t i = 0; i < SPREAD; i++) {
-        const double gap = (double)query[i] - (double)x[i];
+        const double gap = (double)query[i] - (double)x[i], left = (double)query[i] - (double)centroid[i];
         square += gap * gap;
-        known += i < first || i >= places ? gap * gap : 0;
+        least += i < first || i >= places ? 1.1 * gap * gap : 0.25 * left * left;
     }
-    *by_lead = 1.125 * known > square;
-    return *by_lead ? 1.125 * known : square;
+    *by_lead = least > square;
+    return *by_lead ? least : square;
 }
 
 START_TEST(scores_of_split_codes) {
@@ -396,7 +398,8 @@ START_TEST(scores_of_split_codes) {
             gosset__codec_scan(f.codec, gosset__codec_view(f.codec, f.query, CELL), CELL, block, 1, scores);
             for (size_t r = 0; r < CODED; r++) {
                 int lead;
-                const double square = split_square(&residual.windows, asked + 10, decoded + r * SPREAD, &lead);
+                const double square =
+                    split_square(&residual.windows, asked + 10, centroids + CELL * SPREAD, decoded + r * SPREAD, &lead);
                 const double score = scores[r] / (double)GOSSET__WINDOW_SCORE_ONE;
                 by_lead += lead;
                 assert_each(fabs(score + 0.5 * square) < 0.01 * square);
