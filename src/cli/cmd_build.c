@@ -79,13 +79,25 @@ static int add_all(cli_session *session, const char *path, gosset_writer *writer
     return status == GOSSET_OK ? EXIT_OK : session_failed(session, status);
 }
 
+static int check_base(cli_session *session, const build_options *options, const gosset_model *model,
+                      const gosset_dataset *base) {
+    gosset_model_info info = {.struct_size = sizeof info};
+    const gosset_status status = gosset_model_describe(model, &info);
+    if (status != GOSSET_OK) return session_failed(session, status);
+    if (gosset_dataset_element(base) > GOSSET_ELEMENT_I8)
+        return session_error(session, "%s: holds integers, expected vectors of f32, u8 or i8", options->base);
+    if (gosset_dataset_dimension(base) != info.input_dimension)
+        return session_error(session, "%s: dimension %u, expected %u as in the model", options->base,
+                             gosset_dataset_dimension(base), info.input_dimension);
+    return EXIT_OK;
+}
+
 static int build(cli_session *session, const build_options *options, const char *directory, const gosset_model *model,
                  gosset_dataset *base) {
     gosset_dataset *ids = NULL;
     gosset_writer *writer = NULL;
-    int code = EXIT_OK;
-    if (gosset_dataset_element(base) > GOSSET_ELEMENT_I8)
-        return session_error(session, "%s: holds integers, expected vectors of f32, u8 or i8", options->base);
+    int code = check_base(session, options, model, base);
+    if (code != EXIT_OK) return code;
     const size_t row = (size_t)gosset_dataset_dimension(base) * 4 + 4;
     const size_t batch = BATCH_BYTES / row > 0 ? BATCH_BYTES / row : 1;
     uint64_t *buffer = malloc(batch * sizeof *buffer);

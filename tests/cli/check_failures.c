@@ -32,7 +32,7 @@ START_TEST(wrong_dimensions) {
     check_failure(run_tool("search", "--index", "all.gosset", "--query", "narrow.fvecs", NULL),
                   "narrow.fvecs: dimension 8, expected 32", "");
     check_failure(run_tool("build", "--model", "map.model", "--base", "narrow.fvecs", "--out", "x.gosset", NULL),
-                  "dimension", "");
+                  "narrow.fvecs: dimension 8, expected 32", "");
     check_failure(run_tool("truth", "--base", "base.fvecs", "--query", "narrow.fvecs", "--out", "x.ivecs", NULL),
                   "narrow.fvecs: dimension 8, expected 32", "base.fvecs");
     check_failure(run_tool("codes", "--model", "map.model", "--base", "narrow.fvecs", "--query", "query.fvecs",
