@@ -7,7 +7,8 @@
 
 enum {
     LEAST = 32, /* queries worth planning together: fewer hardly meet in a cell */
-    FIRST = 64, /* queries of the first part of a call from a device; */
+    FIRST = 8,  /* of such parts of a call from a device the first is one, */
+    FIRST_MAX = 64,
     GROWTH = 3, /* each part is so many times as large as the one before, */
     PARTS = 3,  /* but no larger than such a part of the call */
     MEET = 3    /* or than it takes for so many probed cells for each cell there is */
@@ -51,7 +52,8 @@ static uint32_t share(const gosset_searcher *s, size_t count, size_t left, uint3
     const uint32_t probe = gosset__searcher_request(s, 0, GOSSET_F32, 1).effort.probe;
     const size_t part = (count + PARTS - 1) / PARTS, meet = MEET * s->index->extent.cells / (probe ? probe : 1);
     const size_t most = part > meet ? part : meet;
-    const size_t next = before > 0 ? GROWTH * (size_t)before : FIRST;
+    const size_t first = count / FIRST < FIRST_MAX ? count / FIRST : FIRST_MAX;
+    const size_t next = before > 0 ? GROWTH * (size_t)before : first;
     size_t wanted = in_memory ? left : next < most ? next : most;
     if (wanted < LEAST) wanted = LEAST;
     if (wanted + wanted / 4 >= left) wanted = left; /* no small rest */

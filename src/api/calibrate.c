@@ -11,7 +11,6 @@
 #include <gosset/index.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
 /* Costs on the reference machines beside those of an effort: an NVMe page in a batch, a candidate. */
 static const double page_us = 6.6, candidate_us = 0.01;
@@ -53,6 +52,7 @@ typedef struct job {
     gosset__locator *locator;
     gosset__effort efforts[GOSSET__EFFORTS_MAX], effort; /* and the present one */
     uint32_t effort_count;
+    double effort_us;        /* what the present one costs, pages apart */
     gosset__survey *surveys; /* query: of one effort */
     uint32_t *read;          /* query x depth, of one effort: pages */
     uint16_t *hits[TABLES];  /* per k: query x depth, of one effort: true neighbours on them */
@@ -205,25 +205,32 @@ static gosset_status walk(void *context, size_t item, uint32_t worker) {
     return GOSSET_OK;
 }
 
+static double mean_effort_us(const job *j) {
+    double looked = 0, aimed = 0, codes = 0;
+    for (size_t q = 0; q < j->queries; q++) {
+        looked += j->surveys[q].looked_at;
+        aimed += j->surveys[q].aimed_at;
+        codes += (double)j->surveys[q].compared;
+    }
+    return gosset__effort_us(j->config->codec, j->effort.probe, looked / j->queries, aimed / j->queries,
+                             codes / j->queries);
+}
+
 /* Means over the queries that know k neighbours, for one setting; the error is that of the mean recall. */
 static outcome average(const job *j, size_t table, uint32_t d) {
     outcome o = {.effort = j->effort, .rerank = j->depths[d]};
     uint32_t k = gosset__calibration_k[table], queries = j->queries;
     if (k > GOSSET__TRUTH_K && queries > GOSSET__TRUTH_DEEP_QUERIES) queries = GOSSET__TRUTH_DEEP_QUERIES;
-    double n = queries, sum = 0, squares = 0, looked = 0, aimed = 0, codes = 0;
+    double n = queries, sum = 0, squares = 0;
     for (size_t q = 0; q < queries; q++) {
         double recall = j->hits[table][q * GRID_MAX + d] / (double)k;
         sum += recall, squares += recall * recall;
         o.pages += j->read[q * GRID_MAX + d];
-        looked += j->surveys[q].looked_at;
-        aimed += j->surveys[q].aimed_at;
-        codes += (double)j->surveys[q].compared;
     }
     o.recall = sum / n;
     o.error = sqrt(fmax(squares / n - o.recall * o.recall, 0) / n);
     o.pages /= n;
-    o.cost = page_us * o.pages + candidate_us * o.rerank +
-             gosset__effort_us(j->config->codec, o.effort.probe, looked / n, aimed / n, codes / n);
+    o.cost = page_us * o.pages + candidate_us * o.rerank + j->effort_us;
     return o;
 }
 
@@ -238,7 +245,8 @@ typedef struct choices {
 } choices;
 
 /* Costs are not known to a hundredth, and a device is shared: more pages must be worth more than that.
- * Settings come with rising pages: from many cells to few, from few candidates to many. */
+ * Settings come with rising pages: from efforts that hold much to those that hold little, from few candidates to many.
+ */
 static bool is_cheaper(const outcome *o, const outcome *than) {
     return than->effort.probe == 0 || o->cost < 0.99 * than->cost || (o->cost < than->cost && o->pages <= than->pages);
 }
@@ -264,7 +272,7 @@ static void fill_table(gosset__calibration_table *table, const choice *c) {
             (gosset__calibration_entry){reached, c->surest.effort, c->surest.rerank, c->surest.pages};
 }
 
-/* Depths beyond these cannot pay at fewer cells: looked at, they would only cost time. */
+/* Depths beyond these cannot pay at less effort: looked at, they would only cost time. */
 static void limit_depths(job *j, const choice *whole) {
     for (size_t deep = 0; deep < 2; deep++) {
         uint32_t needed = whole[deep ? TABLES - 1 : TABLES - 2].best[TARGETS - 1].rerank;
@@ -287,16 +295,24 @@ static void consider_all(const job *j, choices *c) {
     }
 }
 
+/* Where the leaves of an effort cost more than they spare, fewer of them are not tried. */
 static gosset_status measure(job *j, gosset__calibration *out) {
     choices c = {0};
     gosset__ticker ticker;
+    double whole_us = 0;
+    bool leaves_pay = true;
     gosset__ticker_start(&ticker, &j->env);
     for (uint32_t i = 0; i < j->effort_count; i++) {
         j->effort = j->efforts[i];
+        if (j->effort.leaf_reach == 0) leaves_pay = true;
+        if (!leaves_pay) continue;
         gosset_status status = gosset__pool_run(j->config->pool, j->queries, walk, j);
         if (status != GOSSET_OK) return status;
+        j->effort_us = mean_effort_us(j);
         consider_all(j, &c);
         if (i == 0) limit_depths(j, c.whole);
+        if (j->effort.leaf_reach == 0) whole_us = j->effort_us;
+        leaves_pay = j->effort_us <= whole_us;
         gosset_progress progress = {.phase = "calibrate", .done = i + 1, .total = j->effort_count};
         status = gosset__tick(&ticker, &progress);
         if (status != GOSSET_OK) return status;

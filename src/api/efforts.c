@@ -13,7 +13,7 @@ static const double reaches[] = {1, 0.9, 0.8, 0.7, 0.6};
 /* Of the true neighbours leaves may lose so much for each that cells have lost. */
 static const double leaf_losses[] = {0.3, 1.2};
 /* Of the true neighbours efforts miss from the first to the second share, each more than the one before by this. */
-static const double least_missed = 0.002, most_missed = 0.4, missed_step = 1.15;
+static const double least_missed = 0.002, most_missed = 0.4, missed_step = 1.25;
 
 enum {
     REACHES = sizeof reaches / sizeof *reaches,
@@ -37,7 +37,7 @@ typedef struct visited {
 /* One worker's tools. */
 typedef struct scratch {
     gosset__codec_query *query;
-    uint32_t *cells, *order; /* limit; of all cells their place among these */
+    uint32_t *cells; /* limit */
     gosset__remoteness *remoteness;
     visited (*visited)[REACHES]; /* probe_count */
     uint64_t *remote;            /* probe_count: sums of the queries' means */
@@ -70,7 +70,7 @@ static void make_grid(job *j) {
 
 static gosset_status allocate(job *j, const gosset__env *env) {
     const gosset__efforts_config *c = j->config;
-    const size_t neighbours = (size_t)c->queries * GOSSET__TRUTH_K, cells = c->store->layout.cell_count;
+    const size_t neighbours = (size_t)c->queries * GOSSET__TRUTH_K;
     j->near = gosset__alloc_array(env, neighbours, sizeof *j->near);
     j->needs = gosset__alloc_array(env, neighbours, sizeof *j->needs);
     j->least = gosset__alloc_array(env, c->queries, GRID_MAX * sizeof *j->least);
@@ -80,20 +80,18 @@ static gosset_status allocate(job *j, const gosset__env *env) {
         scratch *s = &j->workers[j->worker_count];
         s->query = gosset__alloc(env, gosset__codec_query_size(c->codec));
         s->cells = gosset__alloc_array(env, j->limit, sizeof *s->cells);
-        s->order = gosset__alloc_zero(env, cells * sizeof *s->order);
         s->remoteness = gosset__alloc_array(env, j->limit, sizeof *s->remoteness);
         s->visited = gosset__alloc_zero(env, GRID_MAX * sizeof *s->visited);
         s->remote = gosset__alloc_zero(env, GRID_MAX * sizeof *s->remote);
-        complete = s->query && s->cells && s->order && s->remoteness && s->visited && s->remote;
+        complete = s->query && s->cells && s->remoteness && s->visited && s->remote;
     }
-    return complete ? GOSSET_OK : gosset__no_memory("calibration", neighbours * sizeof *j->near + cells * 16);
+    return complete ? GOSSET_OK : gosset__no_memory("calibration", (neighbours + j->limit) * sizeof *j->near);
 }
 
 static void release(job *j, const gosset__env *env) {
     for (uint32_t i = 0; i < j->worker_count; i++) {
         gosset__free(env, j->workers[i].query);
         gosset__free(env, j->workers[i].cells);
-        gosset__free(env, j->workers[i].order);
         gosset__free(env, j->workers[i].remoteness);
         gosset__free(env, j->workers[i].visited);
         gosset__free(env, j->workers[i].remote);
@@ -153,20 +151,18 @@ static bool is_within(const job *j, const gosset__remoteness *of, size_t item, u
 }
 
 /* Where true neighbours lie among the cells of their query, and what their leaves need. */
-static void look_at_neighbours(job *j, size_t item, scratch *s, uint32_t count) {
+static void look_at_neighbours(job *j, size_t item, const scratch *s, uint32_t count) {
     const gosset__efforts_config *c = j->config;
     const gosset__place *places = c->places + gosset__truth_at(item);
-    for (uint32_t at = 0; at < count; at++) s->order[s->cells[at]] = at;
-    for (size_t t = 0; t < GOSSET__TRUTH_K; t++) {
-        near *n = &j->near[item * GOSSET__TRUTH_K + t];
-        *n = (near){.at = UINT32_MAX};
-        if (places[t].page == UINT64_MAX) continue;
-        const uint32_t at = s->order[places[t].cell];
-        if (at >= count || s->cells[at] != places[t].cell) continue; /* not among them: its order is of another query */
-        *n = (near){.at = at, .remoteness = s->remoteness[at]};
-        if (c->store->leaves != NULL)
-            n->leaf = gosset__candidates_leaf_need(c->store, c->codec, s->query, places[t].cell, places[t].row);
-    }
+    near *found = j->near + item * GOSSET__TRUTH_K;
+    for (size_t t = 0; t < GOSSET__TRUTH_K; t++) found[t] = (near){.at = UINT32_MAX};
+    for (uint32_t at = 0; at < count; at++)
+        for (size_t t = 0; t < GOSSET__TRUTH_K; t++)
+            if (places[t].page != UINT64_MAX && places[t].cell == s->cells[at])
+                found[t] = (near){.at = at, .remoteness = s->remoteness[at]};
+    for (size_t t = 0; t < GOSSET__TRUTH_K && c->store->leaves != NULL; t++)
+        if (found[t].at != UINT32_MAX)
+            found[t].leaf = gosset__candidates_leaf_need(c->store, c->codec, s->query, places[t].cell, places[t].row);
 }
 
 /* What a query looks into, for every probe and reach. */
@@ -175,15 +171,17 @@ static gosset_status survey(void *context, size_t item, uint32_t worker) {
     scratch *s = &j->workers[worker];
     const uint64_t *first = j->config->store->cell_first;
     const uint32_t count = look_at_cells(j, item, s);
-    for (uint32_t p = 0; p < j->probe_count; p++)
-        for (uint32_t at = 0; at < j->probes[p] && at < count; at++) {
-            const uint64_t rows = first[s->cells[at] + 1] - first[s->cells[at]];
-            if (rows == 0) continue;
+    uint32_t least_probe = 0;
+    for (uint32_t at = 0; at < count; at++) {
+        const uint64_t rows = first[s->cells[at] + 1] - first[s->cells[at]];
+        while (j->probes[least_probe] <= at) least_probe++;
+        if (rows == 0) continue;
+        for (uint32_t p = least_probe; p < j->probe_count; p++)
             for (uint32_t r = 0; r < REACHES && is_within(j, &s->remoteness[at], item, p, r); r++) {
                 s->visited[p][r].cells++;
                 s->visited[p][r].rows += rows;
             }
-        }
+    }
     look_at_neighbours(j, item, s, count);
     return GOSSET_OK;
 }
@@ -218,7 +216,7 @@ static void weigh(const job *j, way *w) {
 static bool is_better(const way *w, const way *than, double wanted) {
     const bool enough = (double)w->covered >= wanted;
     if (enough != ((double)than->covered >= wanted)) return enough;
-    return enough ? w->cost < than->cost : w->covered > than->covered;
+    return enough || w->covered == than->covered ? w->cost < than->cost : w->covered > than->covered;
 }
 
 static const way *best_of(const way *ways, uint32_t count, double wanted) {
@@ -269,7 +267,8 @@ static uint32_t choose(job *j, gosset__effort *efforts) {
             ways[way_count] = (way){.probe = p, .reach = r};
             weigh(j, &ways[way_count++]);
         }
-    for (double missed = least_missed; missed < most_missed; missed *= missed_step) {
+    for (double missed = least_missed; missed < most_missed && count + 1 + LEAF_LOSSES <= GOSSET__EFFORTS_MAX;
+         missed *= missed_step) {
         const way *w = best_of(ways, way_count, (1 - missed) * neighbours);
         if (w == last) continue;
         const gosset__effort effort = {j->probes[w->probe], j->reach[w->probe][w->reach], 0};

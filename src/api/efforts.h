@@ -14,12 +14,13 @@ typedef struct gosset__efforts_config {
     gosset__pool *pool;
     const float *latents;        /* queries x dimension of the codec */
     const gosset__place *places; /* of their true neighbours, as the lists of a truth */
-    uint32_t queries;
+    uint32_t queries;            /* at least 1 */
 } gosset__efforts_config;
 
 enum { GOSSET__EFFORTS_MAX = 128 };
 /** Efforts from those that look into the cells of all but a few of the true neighbours down to those that miss many:
- *  each the cheapest for what it holds, without leaves and then with some of its leaves. */
+ *  each the cheapest for what it holds, without leaves and then with some of its leaves. There is room for
+ *  GOSSET__EFFORTS_MAX. */
 gosset_status gosset__efforts_find(gosset__effort *efforts, uint32_t *count, const gosset__efforts_config *config,
                                    const gosset__env *env);
 

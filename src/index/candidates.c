@@ -8,7 +8,7 @@ enum {
     FIRST_ROWS = 256, /* a small first part gives a bound early: without one every score is a candidate */
     DISTANCE = 64,    /* cache lines between those asked for and those compared */
     PIECE = GOSSET__SCAN_PIECE,
-    LOOK_AHEAD = 4, /* runs whose centroids and sketches are asked for before a query is aimed at them */
+    LOOK_AHEAD = 4, /* runs whose sketches are asked for before these are looked at */
     LACKS_PARTS = 4 /* of what a cell's score lacks its leaves are held three quarters to account */
 };
 

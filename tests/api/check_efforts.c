@@ -21,10 +21,10 @@ typedef struct fixture {
 static void map_held_out(fixture *f) {
     gosset_vectors queries = gosset__model_held_out(w.model);
     queries.count = f->truth.query_count;
-    void *scratch = malloc(gosset__model_scratch_size(w.model, queries.count));
+    void *scratch = gosset__alloc(&f->env, gosset__model_scratch_size(w.model, queries.count));
     f->latents = malloc(sizeof(float) * queries.count * gosset__codec_dimension(f->codec));
     gosset__model_map(w.model, f->kernels, GOSSET_QUERY, &queries, f->latents, scratch);
-    free(scratch);
+    gosset__free(&f->env, scratch);
 }
 
 static void find_places(fixture *f) {
@@ -72,7 +72,7 @@ typedef struct counted {
 /* Share of the true neighbours in the cells of an effort, and what it costs a query. */
 static counted count(const fixture *f, const gosset__effort *effort) {
     const uint32_t queries = f->truth.query_count, cells = f->store->layout.cell_count;
-    gosset__codec_query *query = malloc(gosset__codec_query_size(f->codec));
+    gosset__codec_query *query = gosset__alloc(&f->env, gosset__codec_query_size(f->codec));
     uint32_t *probed = malloc(sizeof *probed * cells);
     gosset__remoteness *of = malloc(sizeof *of * cells);
     double covered = 0, rows = 0, runs = 0;
@@ -91,7 +91,8 @@ static counted count(const fixture *f, const gosset__effort *effort) {
                 covered += f->places[gosset__truth_at(q) + t].cell == probed[i];
         }
     }
-    free(query), free(probed), free(of);
+    gosset__free(&f->env, query);
+    free(probed), free(of);
     return (counted){covered / (queries * GOSSET__TRUTH_K),
                      gosset__effort_us(f->codec, effort->probe, 0, runs / queries, rows / queries)};
 }
@@ -130,22 +131,36 @@ START_TEST(test_efforts_go_from_much_to_little) {
 }
 END_TEST
 
-/* No effort of twice the cells within a smaller reach, nor one of all probed cells, is cheaper and holds as much. */
+static void assert_not_beaten(const gosset__effort *chosen, counted by, const gosset__effort *other, counted then) {
+    ck_assert_msg(then.covered < by.covered || then.us > 0.9 * by.us,
+                  "%u cells within %u hold %.3f for %.1f us, %u within %u %.3f for %.1f us", other->probe, other->reach,
+                  then.covered, then.us, chosen->probe, chosen->reach, by.covered, by.us);
+}
+
+/* Neither all of some cells nor twice or half as many within other reaches hold as much and cost less. */
 START_TEST(test_efforts_are_the_cheapest) {
+    static const double reaches[] = {0.5, 0.7, 0.85, 1, 1.2};
     const char *path = build("cheapest", &w.base, NULL);
     fixture f = set_up(path);
     gosset__effort efforts[GOSSET__EFFORTS_MAX];
-    uint32_t number = 0;
+    uint32_t number = 0, compared = 0;
     ck_ok(gosset__efforts_find(efforts, &number, &f.config, &f.env));
-    for (uint32_t i = 0; i < number; i += 5) {
-        const counted chosen = count(&f, &efforts[i]);
+    for (uint32_t i = 0; i < number; i++) {
+        const gosset__effort *chosen = &efforts[i];
+        if (chosen->leaf_reach > 0 || compared++ % 3 != 0) continue;
+        const counted by = count(&f, chosen);
         for (uint32_t probe = 1; probe <= f.store->layout.cell_count; probe *= 4) {
-            const counted other = count(&f, &(gosset__effort){.probe = probe});
-            ck_assert_msg(other.covered < chosen.covered || other.us > 0.9 * chosen.us,
-                          "%u cells hold %.3f for %.1f us, %u within %u %.3f for %.1f us", probe, other.covered,
-                          other.us, efforts[i].probe, efforts[i].reach, chosen.covered, chosen.us);
+            const gosset__effort all = {.probe = probe};
+            assert_not_beaten(chosen, by, &all, count(&f, &all));
+        }
+        for (size_t r = 0; r < sizeof reaches / sizeof *reaches; r++) {
+            const uint32_t reach = (uint32_t)(reaches[r] * chosen->reach);
+            const gosset__effort twice = {2 * chosen->probe, reach, 0}, half = {1 + chosen->probe / 2, reach, 0};
+            assert_not_beaten(chosen, by, &twice, count(&f, &twice));
+            assert_not_beaten(chosen, by, &half, count(&f, &half));
         }
     }
+    ck_assert_uint_gt(compared, 8);
     tear_down(&f);
     temp_remove(path);
 }
