@@ -48,6 +48,7 @@ static size_t draw(gosset__batch *b, uint8_t *block, const gosset__candidates *c
     b->whole = carve(block, &used, STRIDE, c->store->layout.code_size);
     b->scores = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->scores);
     b->positions = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->positions);
+    b->bounds = carve(block, &used, GOSSET__SCAN_ROWS, sizeof *b->bounds);
     return used;
 }
 
@@ -170,7 +171,7 @@ static void score_promised(gosset__batch *b, const gosset__candidates *c, uint32
     for (uint32_t i = 0, now; i < of->found[j]; i += now) {
         now = of->found[j] - i < GOSSET__SCAN_BLOCK ? of->found[j] - i : GOSSET__SCAN_BLOCK;
         for (uint32_t n = 0; n < now; n++) gosset__store_pick(c->store, of->row + positions[i + n], n, b->whole);
-        gosset__codec_scan_one(c->codec, b->aims[of->which], which, b->whole, 1, scores);
+        gosset__codec_scan_one(c->codec, b->aims[of->which], which, b->whole, 1, b->bounds + j * STRIDE + i, scores);
         for (uint32_t n = 0; n < now; n++)
             gosset__best_add(best, of->row + positions[i + n], gosset__rank_of_score(scores[n]));
     }
@@ -191,10 +192,14 @@ static void promise(gosset__batch *b, const gosset__candidates *c, uint64_t row,
     b->promised = (gosset__promised){.row = from, .members = members, .which = b->which, .visitors = visitors};
     for (uint32_t left = members; left != 0; left &= left - 1, j++) {
         const gosset__best *best = &b->best[visitors[__builtin_ctz(left)].query];
+        const int32_t *const scores = b->scores + j * STRIDE + (from - row);
         uint32_t *const positions = b->positions + j * STRIDE;
-        const size_t found =
-            select_rows(c, b->scores + j * STRIDE + (from - row), (uint32_t)(to - from), best, positions);
-        for (size_t i = 0; i < found; i++) gosset__candidates_fetch(c->store, from + positions[i]);
+        int32_t *const bounds = b->bounds + j * STRIDE;
+        const size_t found = select_rows(c, scores, (uint32_t)(to - from), best, positions);
+        for (size_t i = 0; i < found; i++) {
+            gosset__candidates_fetch(c->store, from + positions[i]);
+            bounds[i] = scores[positions[i]];
+        }
         b->promised.found[j] = (uint32_t)found;
     }
 }

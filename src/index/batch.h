@@ -60,6 +60,7 @@ typedef struct gosset__batch {
     uint8_t *whole;  /* a scan's blocks of both planes */
     int32_t *scores; /* GOSSET__SCAN_ROWS; as positions */
     uint32_t *positions;
+    int32_t *bounds; /* of promised rows */
 } gosset__batch;
 
 /** Queries of this kind it makes sense to plan together, at most `most`; less than 2: none. */

@@ -262,7 +262,7 @@ static void scan_blocks(gosset__candidates *c, const gosset__chosen *of, bool bo
             gosset__codec_scan_leads(c->codec, c->query, which, store->blocks + (block + done) * block_bytes, now, to);
         else
             gosset__codec_scan_aimed(c->codec, c->query, which,
-                                     gosset__store_blocks(store, block + done, now, c->whole), now, to);
+                                     gosset__store_blocks(store, block + done, now, c->whole), now, NULL, to);
     }
     for (uint64_t r = row; r < of->slice.first; r++, c->rows_compared--) scores[r - row] = INT32_MIN;
     for (uint64_t r = of->slice.end; r < end; r++, c->rows_compared--) scores[r - row] = INT32_MIN;
@@ -297,7 +297,10 @@ typedef struct promising {
 
 static promising select_promising(gosset__candidates *c, uint64_t row, size_t count, const gosset__best *best) {
     const promising found = {row, select_rows_above(c, count, best), c->ahead.compared % GOSSET__AIMS};
-    for (size_t i = 0; i < found.count; i++) gosset__candidates_fetch(c->store, row + c->positions[i]);
+    for (size_t i = 0; i < found.count; i++) {
+        gosset__candidates_fetch(c->store, row + c->positions[i]);
+        c->bounds[i] = c->scores[c->positions[i]];
+    }
     return found;
 }
 
@@ -306,7 +309,7 @@ static void score_promising(gosset__candidates *c, const promising *rows, gosset
     for (size_t i = 0, now; i < rows->count; i += now) {
         now = rows->count - i < GOSSET__SCAN_BLOCK ? rows->count - i : GOSSET__SCAN_BLOCK;
         for (uint32_t j = 0; j < now; j++) gosset__store_pick(c->store, rows->row + c->positions[i + j], j, c->whole);
-        gosset__codec_scan_aimed(c->codec, c->query, rows->which, c->whole, 1, scores);
+        gosset__codec_scan_aimed(c->codec, c->query, rows->which, c->whole, 1, c->bounds + i, scores);
         for (uint32_t j = 0; j < now; j++)
             gosset__best_add(best, rows->row + c->positions[i + j], gosset__rank_of_score(scores[j]));
     }

@@ -77,6 +77,7 @@ typedef struct gosset__candidates {
     uint8_t *whole;                 /* GOSSET__SCAN_PIECE blocks of both planes */
     int32_t *scores;                /* GOSSET__SCAN_ROWS */
     uint32_t *positions;            /* GOSSET__SCAN_ROWS */
+    int32_t *bounds;                /* GOSSET__SCAN_ROWS: of the positions */
     gosset__segment *segments;      /* GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK */
     gosset__ranked *items;          /* gosset__best_capacity(rerank) */
     uint32_t cells_found, cells_kept, run_count;
@@ -105,7 +106,7 @@ static inline void gosset__candidates_fetch(const gosset__store *store, uint64_t
 }
 
 /** The leaf reach that a row of a cell needs, apart from the least distance of the query's cells: this much more.
- *  For calibration; the query has been probed. */
+ *  For calibration; the query has been probed, and the cell was found. */
 uint32_t gosset__candidates_leaf_need(const gosset__store *store, const gosset__codec *codec,
                                       gosset__codec_query *query, uint32_t cell, uint64_t row);
 

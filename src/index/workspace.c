@@ -5,7 +5,8 @@
  * One block, every part on its own cache line, by what its size follows from:
  *   - the codec: what it makes of a query;
  *   - probe: cells, remoteness, runs, order; cells of the index: cell bits, words and margins;
- *   - rows of a scan: whole, scores, positions, segments; rerank: items of rows; dimension: the converted record;
+ *   - rows of a scan: whole, scores, positions, bounds, segments;
+ *   - rerank: items of rows; dimension: the converted record;
  *   - page buffers: reads, done, free buffers, buffer pages;
  *   - queries in flight: queries, and for each of them pages (rerank), its vector (dimension) and items of records (k).
  */
@@ -46,6 +47,7 @@ static void draw_candidates(gosset__search *s, carver *at, const gosset__search_
     c->whole = carve(at, GOSSET__SCAN_PIECE * GOSSET__SCAN_BLOCK, c->store->layout.code_size);
     c->scores = carve(at, GOSSET__SCAN_ROWS, sizeof *c->scores);
     c->positions = carve(at, GOSSET__SCAN_ROWS, sizeof *c->positions);
+    c->bounds = carve(at, GOSSET__SCAN_ROWS, sizeof *c->bounds);
     c->segments = carve(at, GOSSET__SCAN_ROWS / GOSSET__SCAN_BLOCK, sizeof *c->segments);
     c->items = carve(at, gosset__best_capacity(room->rerank), sizeof *c->items);
 }

@@ -128,30 +128,26 @@ float gosset__avx512_find_windows(const gosset__windows *code, const float *x, c
     return find_windows(code, x, weights, start, windows);
 }
 
-/* Positions of the lanes in `above`. Compressed in a register: to memory it is slow on some CPUs. */
-INLINE size_t store_lanes(__mmask16 above, size_t first, uint32_t *positions) {
-    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const uint32_t count = (uint32_t)__builtin_popcount(above);
-    const __m512i found = _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)first));
-    _mm512_mask_storeu_epi32(positions, (__mmask16)((1u << count) - 1), _mm512_maskz_compress_epi32(above, found));
-    return count;
+/* Of 64 scores one or two are above the threshold: taken bit by bit they cost less than compressed. */
+INLINE size_t take_bits(uint64_t above, size_t first, uint32_t *positions) {
+    size_t found = 0;
+    for (; above != 0; above &= above - 1) positions[found++] = (uint32_t)first + (uint32_t)__builtin_ctzll(above);
+    return found;
 }
 
-/* Of 64 scores one is often above the threshold, of 16 now and then: a branch for these could not be foretold. */
 size_t gosset__avx512_select_above(const int32_t *scores, size_t count, int32_t threshold, uint32_t *positions) {
     const __m512i limit = _mm512_set1_epi32(threshold);
     size_t found = 0, p = 0;
     for (; p + 64 <= count; p += 64) {
-        __mmask16 above[4];
-        for (size_t i = 0; i < 4; i++)
-            above[i] = _mm512_cmpgt_epi32_mask(_mm512_loadu_si512(scores + p + 16 * i), limit);
-        if ((above[0] | above[1] | above[2] | above[3]) == 0) continue;
-        for (size_t i = 0; i < 4; i++) found += store_lanes(above[i], p + 16 * i, positions + found);
+        uint64_t above = 0;
+        for (size_t i = 0; i < 64; i += 16)
+            above |= (uint64_t)_mm512_cmpgt_epi32_mask(_mm512_loadu_si512(scores + p + i), limit) << i;
+        found += take_bits(above, p, positions + found);
     }
     for (; p < count; p += 16) {
         const __mmask16 valid = (__mmask16)(count - p >= 16 ? 0xFFFF : (1u << (count - p)) - 1);
         const __m512i some = _mm512_maskz_loadu_epi32(valid, scores + p);
-        found += store_lanes(_mm512_mask_cmpgt_epi32_mask(valid, some, limit), p, positions + found);
+        found += take_bits(_mm512_mask_cmpgt_epi32_mask(valid, some, limit), p, positions + found);
     }
     return found;
 }

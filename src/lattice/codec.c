@@ -40,6 +40,9 @@ gosset_status gosset__codec_create(gosset__codec **out, const gosset_lattice *ce
     codec->code_size = residual != NULL ? gosset__windows_size(&residual->windows) : codes->dimension / 2;
     codec->cell_count = (uint32_t)cells->point_count.word[0];
     codec->scratch_count = cells->ops->scores_scratch(cells);
+    const size_t above = cells->ops->above != NULL ? cells->ops->above_scratch(cells) : 0;
+    codec->lists_above = above > 0;
+    if (above > codec->scratch_count) codec->scratch_count = above;
     gosset__codec_split(codec);
     gosset__codec_make_leaves(codec);
     GOSSET_TRY(gosset__codec_make_turnings(codec));
@@ -132,6 +135,7 @@ static size_t lay_out(const gosset__codec *codec, uint8_t *base, gosset__codec_q
     query->scratch = take(base, &used, codec->scratch_count * sizeof(int32_t));
     query->positions = take(base, &used, codec->cell_count * sizeof(uint32_t));
     for (int i = 0; i < 2; i++) query->items[i] = take(base, &used, codec->cell_count * sizeof(uint64_t));
+    query->near = (gosset__near *)(void *)query->items[1]; /* until they are sorted */
     return used;
 }
 
@@ -183,28 +187,51 @@ static double normal_quantile(double p) {
     return t - (2.30753 + 0.27061 * t) / (1 + t * (0.99229 + 0.04481 * t));
 }
 
+/** The cosine that a direction chosen at random exceeds with probability p: sqrt(n - 1) times the cotangent is
+ *  Student's t with n - 1 degrees of freedom, of whose series the first term is taken (A. and S. 26.7.5). */
+static double cosine_quantile(double p, uint32_t dimension) {
+    const double z = normal_quantile(p), freedom = dimension > 1 ? dimension - 1 : 1;
+    const double t = z + (z * z * z + z) / (4 * freedom);
+    return t / sqrt(freedom + t * t);
+}
+
+/** All cells whose scores are above a threshold, ascending, to query->near. */
+static size_t select_above(const gosset__codec *codec, gosset__codec_query *query, int32_t threshold) {
+    const gosset__lattice_ops *ops = codec->cells->ops;
+    if (codec->lists_above)
+        return ops->above(codec->cells, codec->kernels, query->coordinates, threshold, query->near, query->scratch);
+    if (!query->scored) ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
+    query->scored = 1;
+    const size_t found = codec->kernels->select_above(query->scores, codec->cell_count, threshold, query->positions);
+    for (size_t i = 0; i < found; i++) {
+        const uint32_t cell = query->positions[i];
+        query->near[i] = (gosset__near){cell, query->scores[cell]};
+    }
+    return found;
+}
+
 /**
- * Positions of all cells above some threshold, ascending, `count` of them at least and not many more. Thresholds are
- * guessed as if scores were normal, then bracketed; they decide the time, never the answer.
+ * All cells above some threshold, ascending, `count` of them at least and not many more. Thresholds are
+ * guessed as if cells were random, then bracketed; they decide the time, never the answer.
  */
 static size_t select_best(const gosset__codec *codec, gosset__codec_query *query, uint32_t count) {
     enum { GUESSES = 6 };
     const double all = codec->cell_count, wanted = 1.25 * count + 16;
     const size_t enough = 2 * (size_t)count + 128;
     int32_t low = -2 * SCORE_LIMIT, high = 2 * SCORE_LIMIT; /* all are above low, less than count above high */
-    const double quantile = wanted < all ? normal_quantile(wanted / all) : 0;
-    double guess = wanted < all ? quantile * SCORE_LIMIT / sqrt(codec->cells->dimension) : low;
+    const uint32_t dimension = codec->cells->dimension;
+    const double quantile = wanted < all ? cosine_quantile(wanted / all, dimension) : 0;
+    double guess = wanted < all ? quantile * SCORE_LIMIT : low;
     for (int round = 0;; round++) {
         int32_t threshold = low + (high - low) / 2;
         if (round < GUESSES && guess >= low && guess < high) threshold = (int32_t)guess;
-        const size_t found =
-            codec->kernels->select_above(query->scores, codec->cell_count, threshold, query->positions);
+        const size_t found = select_above(codec, query, threshold);
         if (found >= count && (found <= enough || high - threshold <= 1)) return found;
         if (found < count)
             high = threshold;
         else
             low = threshold;
-        guess = threshold * quantile / normal_quantile(((double)found + 0.5) / (all + 1)); /* NaN: bisect */
+        guess = threshold * quantile / cosine_quantile(((double)found + 0.5) / (all + 1), dimension); /* NaN: bisect */
     }
 }
 
@@ -222,15 +249,14 @@ static void scatter(const uint64_t *from, uint64_t *to, size_t count, uint32_t s
     for (size_t i = 0; i < count; i++) to[next[from[i] >> shift & mask]++] = from[i];
 }
 
-/** Sorts the selected positions by descending score, ties by position: two stable passes over half the bits each. */
+/** Sorts the selected cells by descending score, ties by number: two stable passes over half the bits each. */
 static const uint64_t *sort_best(gosset__codec_query *query, size_t count) {
     uint32_t low[DIGITS], high[DIGITS];
     uint64_t *const items = query->items[0];
     int32_t best = INT32_MIN, worst = INT32_MAX;
     for (size_t i = 0; i < count; i++) {
-        const uint32_t position = query->positions[i];
-        const int32_t score = query->scores[position];
-        items[i] = (uint64_t)(uint32_t)(SCORE_END - score) << 32 | position;
+        const int32_t score = query->near[i].score;
+        items[i] = (uint64_t)(uint32_t)(SCORE_END - score) << 32 | query->near[i].rank;
         best = score > best ? score : best;
         worst = score < worst ? score : worst;
     }
@@ -255,9 +281,8 @@ static const uint64_t *sort_best(gosset__codec_query *query, size_t count) {
 uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *query, uint32_t count, uint32_t *cells) {
     if (count > codec->cell_count) count = codec->cell_count;
     if (count == 0) return 0;
-    if (!query->scored) codec->cells->ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
-    query->scored = 1;
     const size_t found = select_best(codec, query, count);
+    for (size_t i = 0; i < found; i++) query->scores[query->near[i].rank] = query->near[i].score;
     const uint64_t *sorted = sort_best(query, found);
     for (uint32_t i = 0; i < count; i++) cells[i] = (uint32_t)sorted[i];
     return count;
@@ -299,7 +324,7 @@ void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t c
                         size_t block_count, int32_t *scores) {
     gosset__aim aim;
     codec->ops->aim(codec, view, cell, &aim);
-    codec->ops->scan_aimed(codec, &aim, blocks, block_count, scores);
+    codec->ops->scan_aimed(codec, &aim, blocks, block_count, NULL, scores);
 }
 
 void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t which, uint32_t cell) {
@@ -307,8 +332,8 @@ void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, u
 }
 
 void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
-                              const uint8_t *blocks, size_t block_count, int32_t *scores) {
-    codec->ops->scan_aimed(codec, &query->aims[which], blocks, block_count, scores);
+                              const uint8_t *blocks, size_t block_count, const int32_t *bounds, int32_t *scores) {
+    codec->ops->scan_aimed(codec, &query->aims[which], blocks, block_count, bounds, scores);
 }
 
 void gosset__codec_scan_leads(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
@@ -336,8 +361,8 @@ void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim
 }
 
 void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,
-                            size_t block_count, int32_t *scores) {
-    codec->ops->scan_aimed(codec, &aims[which], blocks, block_count, scores);
+                            size_t block_count, const int32_t *bounds, int32_t *scores) {
+    codec->ops->scan_aimed(codec, &aims[which], blocks, block_count, bounds, scores);
 }
 
 void gosset__codec_prefetch(const gosset__codec *codec, uint32_t cell) {

@@ -82,7 +82,7 @@ void gosset__codec_query_set(const gosset__codec *codec, const float *row, gosse
 /** The `count` best cells for the query, best first (ties: lower cell). Returns how many (<= cell_count).
  *  A smaller count gives the beginning of a larger one's list. Allocates nothing. */
 uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *query, uint32_t count, uint32_t *cells);
-/** The cell scores that order is by, cell_count integers; filled by the query's first probe. */
+/** The cell scores that order is by: of cells that a probe has returned, by cell. */
 const int32_t *gosset__codec_cell_scores(const gosset__codec_query *query);
 
 /**
@@ -124,12 +124,13 @@ void gosset__codec_scan(const gosset__codec *codec, const void *view, uint32_t c
 /**
  * The same in pieces: aimed at a cell, any number of its blocks are scanned. The first gosset__codec_lead_size bytes of
  * codes, as blocks of their own, give bounds: no score is above its bound. Where that is the whole code the bounds are
- * the scores. A query can be aimed at GOSSET__AIMS cells at once.
+ * the scores. Where they are known, in the same order, a scan of whole codes need not work them out again; else NULL. A
+ * query can be aimed at GOSSET__AIMS cells at once.
  */
 enum { GOSSET__AIMS = 2 };
 void gosset__codec_aim(const gosset__codec *codec, gosset__codec_query *query, uint32_t which, uint32_t cell);
 void gosset__codec_scan_aimed(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
-                              const uint8_t *blocks, size_t block_count, int32_t *scores);
+                              const uint8_t *blocks, size_t block_count, const int32_t *bounds, int32_t *scores);
 void gosset__codec_scan_leads(const gosset__codec *codec, const gosset__codec_query *query, uint32_t which,
                               const uint8_t *leads, size_t block_count, int32_t *bounds);
 
@@ -146,7 +147,7 @@ void gosset__codec_scan_leads_many(const gosset__codec *codec, const gosset__aim
                                    const uint8_t *leads, size_t block_count, int32_t *bounds, size_t stride);
 /** Of them, for query `which` alone. */
 void gosset__codec_scan_one(const gosset__codec *codec, const gosset__aim *aims, uint32_t which, const uint8_t *blocks,
-                            size_t block_count, int32_t *scores);
+                            size_t block_count, const int32_t *bounds, int32_t *scores);
 
 /**
  * Leaves: codes of one cell that lie near each other. A sketch says where they lie on average in the first places: 4

@@ -35,7 +35,7 @@ typedef struct gosset__code_ops {
     void (*view)(const gosset__codec *codec, const void *subject, uint32_t group, void *view);
     void (*aim)(const gosset__codec *codec, const void *view, uint32_t cell, gosset__aim *aim);
     void (*scan_aimed)(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
-                       int32_t *scores);
+                       const int32_t *bounds, int32_t *scores); /* bounds: by scan_leads; NULL: not known */
     void (*scan_leads)(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *leads, size_t block_count,
                        int32_t *bounds);
     void (*scan_many)(const gosset__codec *codec, const gosset__aim *aims, uint32_t members, bool leads,
@@ -53,7 +53,8 @@ struct gosset__codec {
     const gosset__kernels *kernels;
     uint32_t dimension; /* of rows: latent, and with a residual the features behind it */
     uint32_t code_size, lead_size, cell_count;
-    size_t scratch_count;  /* integers the cell lattice needs to score all points */
+    size_t scratch_count;  /* integers the cell lattice needs to score all points, or to list those above a threshold */
+    bool lists_above;      /* it can do the latter */
     gosset__windows lead;  /* of a residual: the code of the first words */
     gosset__windows first; /* likewise, of those a leaf looks at */
     uint32_t leaf_places;
@@ -67,15 +68,16 @@ struct gosset__codec {
 
 /** The block of a query starts with this; its arrays follow, each 64-byte aligned. */
 struct gosset__codec_query {
-    void *subject;        /* for the codes */
-    gosset__aim *aims;    /* GOSSET__AIMS: at the cells that are scanned */
-    uint8_t *views;       /* of the groups met so far */
-    uint64_t met;         /* bits of these */
-    int32_t *coordinates; /* the latent's first coordinates for the cells */
-    int32_t *scores, *scratch;
-    uint32_t *positions; /* of the cells selected */
-    uint64_t *items[2];  /* their score and position, while they are sorted */
-    int scored;
+    void *subject;             /* for the codes */
+    gosset__aim *aims;         /* GOSSET__AIMS: at the cells that are scanned */
+    uint8_t *views;            /* of the groups met so far */
+    uint64_t met;              /* bits of these */
+    int32_t *coordinates;      /* the latent's first coordinates for the cells */
+    int32_t *scores, *scratch; /* of cells that a probe has returned, if not of all */
+    uint32_t *positions;       /* of the cells selected, where all have scores */
+    gosset__near *near;        /* the cells selected */
+    uint64_t *items[2];        /* their score and number, while they are sorted */
+    int scored;                /* all are */
     gosset__sketch sketch;
 };
 

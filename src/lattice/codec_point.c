@@ -54,9 +54,15 @@ static void aim(const gosset__codec *codec, const void *view, uint32_t cell, gos
     aim->view = view;
 }
 
-static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
+static void scan_leads(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
                        int32_t *scores) {
     codec->kernels->scan_nibble(blocks, block_count, codec->codes->dimension, aim->view, scores);
+}
+
+static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
+                       const int32_t *bounds, int32_t *scores) {
+    (void)bounds;
+    scan_leads(codec, aim, blocks, block_count, scores);
 }
 
 /* The points of all cells are of one length: inner products compare as they are. */
@@ -64,8 +70,8 @@ static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint3
                       const uint8_t *blocks, size_t block_count, int32_t *scores, size_t stride) {
     (void)leads;
     for (; members != 0; members &= members - 1, scores += stride)
-        scan_aimed(codec, &aims[__builtin_ctz(members)], blocks, block_count, scores);
+        scan_leads(codec, &aims[__builtin_ctz(members)], blocks, block_count, scores);
 }
 
 const gosset__code_ops gosset__code_point = {encode, decode, block,      query_size, subject_set, query_size,
-                                             view,   aim,    scan_aimed, scan_aimed, scan_many};
+                                             view,   aim,    scan_aimed, scan_leads, scan_many};

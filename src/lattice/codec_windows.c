@@ -233,20 +233,22 @@ static void aim(const gosset__codec *codec, const void *view, uint32_t cell, gos
 
 /* Scores of whole codes are not above what the first class says. */
 static void lower(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
-                  int32_t *scores) {
-    int32_t bounds[GOSSET__SCAN_BLOCK];
+                  const int32_t *bounds, int32_t *scores) {
+    int32_t found[GOSSET__SCAN_BLOCK];
     if (!is_split(codec)) return;
-    for (; block_count > 0; block_count--, scores += GOSSET__SCAN_BLOCK) {
-        codec->kernels->scan_windows(blocks, 1, &codec->lead, &aim->lead, bounds);
-        for (uint32_t i = 0; i < GOSSET__SCAN_BLOCK; i++) scores[i] = bounds[i] < scores[i] ? bounds[i] : scores[i];
-        blocks += (size_t)GOSSET__SCAN_BLOCK * codec->code_size;
+    for (size_t b = 0; b < block_count; b++, scores += GOSSET__SCAN_BLOCK) {
+        const int32_t *most = bounds != NULL ? bounds + b * GOSSET__SCAN_BLOCK : found;
+        if (bounds == NULL)
+            codec->kernels->scan_windows(blocks + b * GOSSET__SCAN_BLOCK * codec->code_size, 1, &codec->lead,
+                                         &aim->lead, found);
+        for (uint32_t i = 0; i < GOSSET__SCAN_BLOCK; i++) scores[i] = most[i] < scores[i] ? most[i] : scores[i];
     }
 }
 
 static void scan_aimed(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *blocks, size_t block_count,
-                       int32_t *scores) {
+                       const int32_t *bounds, int32_t *scores) {
     codec->kernels->scan_windows(blocks, block_count, &codec->residual->windows, &aim->rest, scores);
-    lower(codec, aim, blocks, block_count, scores);
+    lower(codec, aim, blocks, block_count, bounds, scores);
 }
 
 static void scan_leads(const gosset__codec *codec, const gosset__aim *aim, const uint8_t *leads, size_t block_count,
@@ -272,7 +274,7 @@ static void scan_many(const gosset__codec *codec, const gosset__aim *aims, uint3
         for (uint32_t i = 0; i < count; i++)
             kernels->scan_windows(blocks, block_count, code, &queries[i], scores + i * stride);
     for (; members != 0 && !leads; members &= members - 1, scores += stride)
-        lower(codec, &aims[__builtin_ctz(members)], blocks, block_count, scores);
+        lower(codec, &aims[__builtin_ctz(members)], blocks, block_count, NULL, scores);
 }
 
 const gosset__code_ops gosset__code_windows = {encode, decode, block,      subject_size, subject_set, view_size,

@@ -3,6 +3,7 @@
 #define GOSSET_LATTICE_INTERNAL_H
 
 #include "base/env.h"
+#include "kernel/kernel.h"
 #include "lattice/wide.h" /* gosset__wide: 512-bit unsigned */
 #include <gosset/lattice.h>
 
@@ -39,6 +40,14 @@ typedef struct gosset__lattice_ops {
      * number; 0 if this shell is too large for it. NULL where a family has no such search.
      */
     uint32_t (*near)(const gosset_lattice *self, const int32_t *x, int32_t gap, uint32_t room, gosset__near *near);
+    /**
+     * All points whose scores are above the threshold, by rank: some of many in less time than the scores of all take.
+     * `found` has room for all points, `scratch` for above_scratch() integers; 0: not for this shell. Magnitudes of
+     * scores are below 2^24. NULL where a family has no such search. For lattices as in `scores`.
+     */
+    uint32_t (*above)(const gosset_lattice *self, const gosset__kernels *kernels, const int32_t *x, int32_t threshold,
+                      gosset__near *found, int32_t *scratch);
+    size_t (*above_scratch)(const gosset_lattice *self);
 } gosset__lattice_ops;
 
 struct gosset_lattice {

@@ -229,4 +229,6 @@ const gosset__lattice_ops gosset__lattice_zn = {
     .scores = zn_scores,
     .scores_scratch = zn_scores_scratch,
     .near = gosset__zn_near,
+    .above = gosset__zn_above,
+    .above_scratch = gosset__zn_above_scratch,
 };

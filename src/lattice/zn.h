@@ -22,5 +22,8 @@ typedef struct gosset__zn {
 
 void gosset__zn_nearest(const gosset_lattice *self, const float *x, int8_t *point);
 uint32_t gosset__zn_near(const gosset_lattice *self, const int32_t *x, int32_t gap, uint32_t room, gosset__near *near);
+uint32_t gosset__zn_above(const gosset_lattice *self, const gosset__kernels *kernels, const int32_t *x,
+                          int32_t threshold, gosset__near *found, int32_t *scratch);
+size_t gosset__zn_above_scratch(const gosset_lattice *self);
 
 #endif

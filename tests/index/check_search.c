@@ -175,7 +175,7 @@ START_TEST(bounds_are_never_below_scores) {
                     gosset__codec_scan_leads(data.codec, query, 1, data.store->blocks + b * GOSSET__SCAN_BLOCK * lead,
                                              1, bounds);
                     gosset__codec_scan_aimed(data.codec, query, 1, gosset__store_blocks(data.store, b, 1, block), 1,
-                                             scores);
+                                             NULL, scores);
                     for (int i = 0; i < GOSSET__SCAN_BLOCK; i++) {
                         if (bounds[i] < scores[i]) ck_abort_msg("bound %d of score %d", bounds[i], scores[i]);
                         gaps += (double)bounds[i] - scores[i];

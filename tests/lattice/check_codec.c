@@ -127,7 +127,7 @@ static void check_probe(fixture *f, const float *x) {
     uint32_t *expected = malloc(all * sizeof *expected), *found = malloc((all + 1) * sizeof *found);
     double length = 0;
     gosset__codec_query_set(f->codec, x, f->query);
-    gosset__codec_probe(f->codec, f->query, 1, found);
+    gosset__codec_probe(f->codec, f->query, UINT32_MAX, found); /* then all have scores */
     sorted_scores = gosset__codec_cell_scores(f->query);
     for (uint32_t c = 0; c < all; c++) expected[c] = c;
     qsort(expected, all, sizeof *expected, by_score);
@@ -154,7 +154,7 @@ static void check_probe(fixture *f, const float *x) {
 }
 
 START_TEST(probe) {
-    static const char *const cell_specs[] = {"zn:24:3", "zn:3:9", "zn:1:4", "zn:8:12:2", "zn:24:2"};
+    static const char *const cell_specs[] = {"zn:24:3", "zn:3:9", "zn:1:4", "zn:8:12:2", "zn:24:2", "zn:10:8"};
     for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
         fixture f = set_up(cell_specs[_i], "zn:64:500:7", gosset__kernels_level(level));
         static float queries[ROWS * DIMENSION];
@@ -556,7 +556,7 @@ TCase *case_codec(void) {
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, addresses, 0, 3);
     tcase_add_loop_test(cases, scan, 0, 3);
-    tcase_add_loop_test(cases, probe, 0, 5);
+    tcase_add_loop_test(cases, probe, 0, 6);
     tcase_add_test(cases, own_cell);
     tcase_add_test(cases, codes_in_groups);
     tcase_add_loop_test(cases, settled_cell, 0, 3);

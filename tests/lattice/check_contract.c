@@ -188,6 +188,53 @@ START_TEST(near_points) {
 }
 END_TEST
 
+/** All points above thresholds from none to all, on every level of kernels; nothing is written behind them. */
+START_TEST(points_above) {
+    static const char *const large[] = {"zn:10:8", "zn:24:4", "zn:16:16:1", "zn:5:400"};
+    gosset_lattice *lattice = make_lattice(large[_i]);
+    gosset__rng rng = gosset__rng_make(34, (uint64_t)_i);
+    const size_t count = (size_t)lattice->point_count.word[0], all = lattice->ops->scores_scratch(lattice);
+    const size_t some = lattice->ops->above_scratch(lattice), room = all > some ? all : some;
+    int32_t *scores = malloc(count * sizeof *scores), *scratch = malloc((room + 1) * sizeof *scratch);
+    gosset__near *found = malloc((count + 1) * sizeof *found);
+    ck_assert_uint_gt(some, 0);
+    for (int round = 0; round < 40; round++) {
+        const gosset__kernels *kernels = gosset__kernels_level((uint32_t)round % 4);
+        const uint32_t range = round == 0 ? 1 : round % 3 == 0 ? 5 : 20001; /* zero; many ties */
+        int32_t x[GOSSET__LATTICE_MAX_DIMENSION] = {0};
+        uint32_t wanted = 0;
+        for (uint32_t i = 0; i < lattice->dimension; i++)
+            x[i] = (int32_t)gosset__rng_below(&rng, range) - (int32_t)range / 2;
+        lattice->ops->scores(lattice, x, scores, scratch);
+        const int32_t threshold = round == 1   ? INT32_MIN / 64
+                                  : round == 2 ? INT32_MAX / 64
+                                               : scores[gosset__rng_below(&rng, (uint32_t)count)];
+        scratch[some] = 12345;
+        memset(found, 0xA5, (count + 1) * sizeof *found);
+        if (kernels == NULL) kernels = gosset__kernels_level(0);
+        const uint32_t written = lattice->ops->above(lattice, kernels, x, threshold, found, scratch);
+        for (size_t r = 0; r < count; r++) {
+            if (scores[r] <= threshold) continue;
+            assert_each(wanted < written && found[wanted].rank == r && found[wanted].score == scores[r]);
+            wanted++;
+        }
+        ck_assert_uint_eq(written, wanted);
+        ck_assert_uint_eq(found[written].rank, 0xA5A5A5A5);
+        ck_assert_int_eq(scratch[some], 12345);
+    }
+    free(found);
+    free(scratch);
+    free(scores);
+    gosset_lattice_free(lattice);
+    static const char *const others[] = {"zn:10:6", "zn:8:4000"}; /* few points; a table too large */
+    for (int i = 0; i < 2; i++) {
+        lattice = make_lattice(others[i]);
+        ck_assert_uint_eq(lattice->ops->above_scratch(lattice), 0);
+        gosset_lattice_free(lattice);
+    }
+}
+END_TEST
+
 START_TEST(memory_runs_out) {
     for (size_t fail_at = 1;; fail_at++) {
         counting_allocator memory;
@@ -216,6 +263,7 @@ TCase *case_contract(void) {
     tcase_add_loop_test(cases, zero_vector, 0, SPECS);
     tcase_add_loop_test(cases, scores_of_all_points, 0, SMALL);
     tcase_add_loop_test(cases, near_points, 0, 7);
+    tcase_add_loop_test(cases, points_above, 0, 4);
     tcase_add_loop_test(cases, memory_runs_out, 0, SPECS);
     return cases;
 }
