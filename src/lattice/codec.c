@@ -195,38 +195,45 @@ static double cosine_quantile(double p, uint32_t dimension) {
     return t / sqrt(freedom + t * t);
 }
 
-/** All cells whose scores are above a threshold, ascending, to query->near. */
+static size_t walk_above(const gosset__codec *codec, gosset__codec_query *query, int32_t threshold) {
+    return codec->cells->ops->above(codec->cells, codec->kernels, query->coordinates, threshold, query->near,
+                                    query->scratch);
+}
+
 static size_t select_above(const gosset__codec *codec, gosset__codec_query *query, int32_t threshold) {
-    const gosset__lattice_ops *ops = codec->cells->ops;
-    if (codec->lists_above)
-        return ops->above(codec->cells, codec->kernels, query->coordinates, threshold, query->near, query->scratch);
-    if (!query->scored) ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
+    if (!query->scored) codec->cells->ops->scores(codec->cells, query->coordinates, query->scores, query->scratch);
     query->scored = 1;
-    const size_t found = codec->kernels->select_above(query->scores, codec->cell_count, threshold, query->positions);
-    for (size_t i = 0; i < found; i++) {
-        const uint32_t cell = query->positions[i];
-        query->near[i] = (gosset__near){cell, query->scores[cell]};
-    }
-    return found;
+    return codec->kernels->select_above(query->scores, codec->cell_count, threshold, query->positions);
+}
+
+/** What was found above the last threshold: as numbers of cells with their scores, and as scores of cells. */
+static size_t take_found(gosset__codec_query *query, size_t count) {
+    for (size_t i = 0; i < count && query->scored; i++)
+        query->near[i] = (gosset__near){query->positions[i], query->scores[query->positions[i]]};
+    for (size_t i = 0; i < count && !query->scored; i++) query->scores[query->near[i].rank] = query->near[i].score;
+    return count;
 }
 
 /**
- * All cells above some threshold, ascending, `count` of them at least and not many more. Thresholds are
- * guessed as if cells were random, then bracketed; they decide the time, never the answer.
+ * All cells above some threshold to query->near, ascending, `count` of them at least and not many more. Thresholds are
+ * guessed as if cells were random, then bracketed; they decide the time, never the answer. Few cells of many are walked
+ * to, if one of the first guesses is right; else all have their scores worked out, and a guess more costs little.
  */
 static size_t select_best(const gosset__codec *codec, gosset__codec_query *query, uint32_t count) {
-    enum { GUESSES = 6 };
+    enum { GUESSES = 6, WALKS = 2, WALKED_PART = 32 };
+    const uint32_t dimension = codec->cells->dimension;
     const double all = codec->cell_count, wanted = 1.25 * count + 16;
     const size_t enough = 2 * (size_t)count + 128;
+    const int walks = codec->lists_above && count <= codec->cell_count / WALKED_PART && !query->scored ? WALKS : 0;
     int32_t low = -2 * SCORE_LIMIT, high = 2 * SCORE_LIMIT; /* all are above low, less than count above high */
-    const uint32_t dimension = codec->cells->dimension;
     const double quantile = wanted < all ? cosine_quantile(wanted / all, dimension) : 0;
     double guess = wanted < all ? quantile * SCORE_LIMIT : low;
     for (int round = 0;; round++) {
         int32_t threshold = low + (high - low) / 2;
-        if (round < GUESSES && guess >= low && guess < high) threshold = (int32_t)guess;
-        const size_t found = select_above(codec, query, threshold);
-        if (found >= count && (found <= enough || high - threshold <= 1)) return found;
+        if (round < GUESSES && guess >= low && guess < high) threshold = (int32_t)floor(guess);
+        const size_t found =
+            round < walks ? walk_above(codec, query, threshold) : select_above(codec, query, threshold);
+        if (found >= count && (found <= enough || high - threshold <= 1)) return take_found(query, found);
         if (found < count)
             high = threshold;
         else
@@ -282,7 +289,6 @@ uint32_t gosset__codec_probe(const gosset__codec *codec, gosset__codec_query *qu
     if (count > codec->cell_count) count = codec->cell_count;
     if (count == 0) return 0;
     const size_t found = select_best(codec, query, count);
-    for (size_t i = 0; i < found; i++) query->scores[query->near[i].rank] = query->near[i].score;
     const uint64_t *sorted = sort_best(query, found);
     for (uint32_t i = 0; i < count; i++) cells[i] = (uint32_t)sorted[i];
     return count;

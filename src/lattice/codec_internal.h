@@ -53,7 +53,7 @@ struct gosset__codec {
     const gosset__kernels *kernels;
     uint32_t dimension; /* of rows: latent, and with a residual the features behind it */
     uint32_t code_size, lead_size, cell_count;
-    size_t scratch_count;  /* integers the cell lattice needs to score all points, or to list those above a threshold */
+    size_t scratch_count;  /* integers the cell lattice needs to score all points, or to walk to some of them */
     bool lists_above;      /* it can do the latter */
     gosset__windows lead;  /* of a residual: the code of the first words */
     gosset__windows first; /* likewise, of those a leaf looks at */
@@ -74,10 +74,10 @@ struct gosset__codec_query {
     uint64_t met;              /* bits of these */
     int32_t *coordinates;      /* the latent's first coordinates for the cells */
     int32_t *scores, *scratch; /* of cells that a probe has returned, if not of all */
-    uint32_t *positions;       /* of the cells selected, where all have scores */
-    gosset__near *near;        /* the cells selected */
+    int scored;                /* of all */
+    uint32_t *positions;       /* cells selected by their scores */
+    gosset__near *near;        /* cells selected */
     uint64_t *items[2];        /* their score and number, while they are sorted */
-    int scored;                /* all are */
     gosset__sketch sketch;
 };
 

@@ -43,7 +43,7 @@ typedef struct gosset__lattice_ops {
     /**
      * All points whose scores are above the threshold, by rank: some of many in less time than the scores of all take.
      * `found` has room for all points, `scratch` for above_scratch() integers; 0: not for this shell. Magnitudes of
-     * scores are below 2^24. NULL where a family has no such search. For lattices as in `scores`.
+     * scores and of the threshold are below 2^24. NULL where a family has no such search. For lattices as in `scores`.
      */
     uint32_t (*above)(const gosset_lattice *self, const gosset__kernels *kernels, const int32_t *x, int32_t threshold,
                       gosset__near *found, int32_t *scratch);

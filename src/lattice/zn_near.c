@@ -14,8 +14,9 @@
 
 enum {
     AREA = 4096,           /* of the table, on the stack: small shells, as cells are */
-    LISTED = 2048,         /* scores of tails, at most: a fraction of the first-level cache, */
-    WORTH_LISTS = 1 << 15, /* and where there are so many points: of fewer the scores of all take no longer */
+    LISTED = 2048,         /* scores of tails, at most: a fraction of the first-level cache */
+    WORTH_LISTS = 1 << 15, /* points: the scores of fewer take no longer */
+    WORTH_LISTING = 16,    /* scores in a list on average: shorter ones are no better than walking on */
     NO_POINT = -(1 << 30)  /* below every score and sum of scores */
 };
 
@@ -26,11 +27,10 @@ typedef struct walk {
     int32_t least;
     uint32_t room, found;
     gosset__near *near;
-    /* The last `tails` coordinates are listed; 0: none. */
-    uint32_t tails;
-    const gosset__kernels *kernels;
-    int32_t *const *list; /* by norm */
+    uint32_t tails;       /* the last coordinates, listed */
+    int32_t *const *list; /* their scores by norm; NULL: they are walked */
     uint32_t *positions;  /* of the longest list */
+    const gosset__kernels *kernels;
 } walk;
 
 static int32_t most_at(const walk *w, uint32_t m, uint32_t norm) {
@@ -78,7 +78,7 @@ static void descend(walk *w, uint32_t m, uint32_t left, uint32_t rank, int32_t s
         w->found++;
         return;
     }
-    if (m == w->tails) {
+    if (w->list != NULL && m == w->tails) {
         take_tails(w, left, rank, score);
         return;
     }
@@ -111,7 +111,7 @@ uint32_t gosset__zn_near(const gosset_lattice *self, const int32_t *x, int32_t g
 
 /* ---- above a threshold -------------------------------------------------------------------------- */
 
-/* How many of the last coordinates to list, at most half of them, and how many scores that takes; 0: none. */
+/* How many of the last coordinates to list, half of them at most, and how many scores that takes; 0: none. */
 static uint32_t listed(const gosset_lattice *self, size_t *scores, size_t *longest) {
     const gosset__zn *zn = self->state;
     uint32_t tails = 0;
@@ -130,7 +130,7 @@ static uint32_t listed(const gosset_lattice *self, size_t *scores, size_t *longe
         *scores = (size_t)sum;
         *longest = (size_t)most;
     }
-    return tails;
+    return *scores >= (size_t)WORTH_LISTING * (self->norm + 1) ? tails : 0;
 }
 
 size_t gosset__zn_above_scratch(const gosset_lattice *self) {
@@ -177,9 +177,9 @@ uint32_t gosset__zn_above(const gosset_lattice *self, const gosset__kernels *ker
               .room = UINT32_MAX,
               .near = found,
               .tails = tails,
-              .kernels = kernels,
               .list = list,
-              .positions = positions};
+              .positions = positions,
+              .kernels = kernels};
     if (most_at(&w, self->dimension, self->norm) > threshold) descend(&w, self->dimension, self->norm, 0, 0);
     return w.found;
 }

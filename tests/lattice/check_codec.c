@@ -1,4 +1,5 @@
 /** Addresses of latents and scores of queries, on every kernel level of this machine. */
+#include "lattice/codec_internal.h"
 #include "lattice/lattice_tests.h"
 #include "lattice/windows.h"
 #include "support/support.h"
@@ -113,7 +114,7 @@ START_TEST(scan) {
 }
 END_TEST
 
-static const int32_t *sorted_scores; /* qsort has no context */
+static int32_t *sorted_scores; /* qsort has no context */
 
 static int by_score(const void *a, const void *b) {
     const uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
@@ -126,17 +127,22 @@ static void check_probe(fixture *f, const float *x) {
     const uint32_t all = gosset__codec_cell_count(f->codec);
     uint32_t *expected = malloc(all * sizeof *expected), *found = malloc((all + 1) * sizeof *found);
     double length = 0;
+    sorted_scores = malloc(all * sizeof *sorted_scores);
     gosset__codec_query_set(f->codec, x, f->query);
-    gosset__codec_probe(f->codec, f->query, UINT32_MAX, found); /* then all have scores */
-    sorted_scores = gosset__codec_cell_scores(f->query);
+    gosset__codec_probe(f->codec, f->query, UINT32_MAX, found);
+    memcpy(sorted_scores, gosset__codec_cell_scores(f->query), all * sizeof *sorted_scores);
     for (uint32_t c = 0; c < all; c++) expected[c] = c;
     qsort(expected, all, sizeof *expected, by_score);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         const uint32_t count = counts[i] < all ? counts[i] : all;
         found[count] = 0xDEADBEEF;
+        gosset__codec_query_set(f->codec, x, f->query);
+        memset(f->query->scores, 0x5A, all * sizeof *f->query->scores);
         ck_assert_uint_eq(gosset__codec_probe(f->codec, f->query, counts[i], found), count);
         ck_assert_mem_eq(found, expected, count * sizeof *found);
         ck_assert_uint_eq(found[count], 0xDEADBEEF);
+        for (uint32_t c = 0; c < count; c++) /* each has its score */
+            assert_each(gosset__codec_cell_scores(f->query)[found[c]] == sorted_scores[found[c]]);
     }
     /* scores are the inner products but for rounding */
     for (uint32_t i = 0; i < f->cells->dimension; i++) length += (double)x[i] * x[i];
@@ -149,6 +155,7 @@ static void check_probe(fixture *f, const float *x) {
         for (uint32_t i = 0; i < f->cells->dimension; i++) terms += (uint32_t)abs(point[i]);
         assert_each(fabs(sorted_scores[c] / 32000.0 - cosine) <= (0.5 * terms + 0.01) / 32000);
     }
+    free(sorted_scores);
     free(expected);
     free(found);
 }
@@ -290,7 +297,7 @@ static uint32_t least_remote(const fixture *f, const float *row, int32_t gap, ui
 
 /** Rows settle in the cell that a query at their place would look at first, which often is not the best by score. */
 START_TEST(settled_cell) {
-    static const char *const cell_specs[] = {"zn:10:6", "zn:8:12:2", "e8:8:4"};
+    static const char *const cell_specs[] = {"zn:10:6", "zn:8:12:2", "e8:8:4", "zn:10:8"};
     float *centroids = malloc(sizeof(float) * 52020 * SPREAD);
     gosset__residual residual;
     for (uint32_t level = 0; gosset__kernels_level(level) != NULL; level++) {
@@ -559,7 +566,7 @@ TCase *case_codec(void) {
     tcase_add_loop_test(cases, probe, 0, 6);
     tcase_add_test(cases, own_cell);
     tcase_add_test(cases, codes_in_groups);
-    tcase_add_loop_test(cases, settled_cell, 0, 3);
+    tcase_add_loop_test(cases, settled_cell, 0, 4);
     tcase_add_test(cases, stretched_queries);
     tcase_add_test(cases, scores_of_split_codes);
     tcase_add_test(cases, codes_with_repeats);

@@ -190,7 +190,7 @@ END_TEST
 
 /** All points above thresholds from none to all, on every level of kernels; nothing is written behind them. */
 START_TEST(points_above) {
-    static const char *const large[] = {"zn:10:8", "zn:24:4", "zn:16:16:1", "zn:5:400"};
+    static const char *const large[] = {"zn:10:8", "zn:24:4", "zn:16:16:1", "zn:9:9"};
     gosset_lattice *lattice = make_lattice(large[_i]);
     gosset__rng rng = gosset__rng_make(34, (uint64_t)_i);
     const size_t count = (size_t)lattice->point_count.word[0], all = lattice->ops->scores_scratch(lattice);
@@ -206,8 +206,8 @@ START_TEST(points_above) {
         for (uint32_t i = 0; i < lattice->dimension; i++)
             x[i] = (int32_t)gosset__rng_below(&rng, range) - (int32_t)range / 2;
         lattice->ops->scores(lattice, x, scores, scratch);
-        const int32_t threshold = round == 1   ? INT32_MIN / 64
-                                  : round == 2 ? INT32_MAX / 64
+        const int32_t threshold = round == 1   ? -(1 << 24)
+                                  : round == 2 ? 1 << 24
                                                : scores[gosset__rng_below(&rng, (uint32_t)count)];
         scratch[some] = 12345;
         memset(found, 0xA5, (count + 1) * sizeof *found);
@@ -226,8 +226,9 @@ START_TEST(points_above) {
     free(scratch);
     free(scores);
     gosset_lattice_free(lattice);
-    static const char *const others[] = {"zn:10:6", "zn:8:4000"}; /* few points; a table too large */
-    for (int i = 0; i < 2; i++) {
+    static const char *const others[] = {"zn:10:6", "zn:8:4000",
+                                         "zn:5:400"}; /* few points; a large table; short lists */
+    for (int i = 0; i < 3; i++) {
         lattice = make_lattice(others[i]);
         ck_assert_uint_eq(lattice->ops->above_scratch(lattice), 0);
         gosset_lattice_free(lattice);
